@@ -1,0 +1,74 @@
+"""The errors that reach a user, each with the exit code of the contract and one clear message."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class AuditkitError(Exception):
+    """Base of every error that auditkit raises on purpose; `exit_code` is what the command line answers."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a plan or a command line: where, what was found, and what to do."""
+
+    where: str
+    message: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        place = f"line {self.line}: " if self.line is not None else ""
+        return f"{place}{self.where}: {self.message}" if self.where else f"{place}{self.message}"
+
+
+class PlanError(AuditkitError):
+    """The plan or the command line is wrong. Carries every problem found, not just the first."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Sequence[Problem] | Problem | str, source: str = "") -> None:
+        if isinstance(problems, str):
+            problems = [Problem("", problems)]
+        elif isinstance(problems, Problem):
+            problems = [problems]
+        self.problems = tuple(sorted(problems, key=lambda p: (p.line is None, p.line or 0)))
+        self.source = source
+        super().__init__(self._message())
+
+    def _message(self) -> str:
+        lines = [str(problem) for problem in self.problems]
+        if not self.source:
+            return "\n".join(lines)
+        count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
+        return "\n".join([f"{self.source}: {count}", *(f"  {line}" for line in lines)])
+
+
+class InputRefusedError(AuditkitError):
+    """An input was refused or can't be read: a model file, a data file."""
+
+    exit_code = 4
+
+
+class UnfinishedError(AuditkitError):
+    """The audit could not be finished; what was finished is kept and `--resume` goes on."""
+
+    exit_code = 3
+
+
+class ModelCrashedError(UnfinishedError):
+    """The model's process died, hung, or answered something that is no prediction."""
+
+
+class MissingEvidenceError(AuditkitError):
+    """A check asked for evidence that was not collected; the message says why it is missing."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return `"; did you mean 'x'?"` for the known name closest to `name`, or an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,109 @@
+"""What a model said about the rows of one split, beside what was true: the arrays that every measure starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from auditkit.core.types import MISSING_GROUP, BoolArray, FloatArray, IntArray
+
+#: Code of a label or a prediction that is missing.
+NO_LABEL = -1
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Outcomes of n rows.
+
+    Classification: `target` and `prediction` are codes into the task's classes (int64 `[n]`, `NO_LABEL` where
+    missing), `scores` are probabilities `[n, C]` (NaN rows where unscored) or None where the model gives labels only.
+    Regression: `target` and `prediction` are float64 `[n]`, NaN where missing; `scores` is None.
+    `problem` says why nothing can be measured at all (scores where labels belong, ...); every estimate is then
+    undefined.
+    """
+
+    split: str
+    row: IntArray
+    target: npt.NDArray[Any]
+    prediction: npt.NDArray[Any]
+    scores: FloatArray | None = None
+    weight: FloatArray | None = None
+    cluster: IntArray | None = None
+    problem: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    @property
+    def labelled(self) -> BoolArray:
+        """Rows whose true label or value is known, `[n]`."""
+        return _known(self.target)
+
+    @property
+    def scored(self) -> BoolArray:
+        """Rows for which the model gave a usable prediction, `[n]`."""
+        return _known(self.prediction)
+
+    def where(self, keep: BoolArray | IntArray) -> Outcomes:
+        """The same for a selection of rows."""
+        return replace(
+            self,
+            row=self.row[keep],
+            target=self.target[keep],
+            prediction=self.prediction[keep],
+            scores=None if self.scores is None else self.scores[keep],
+            weight=None if self.weight is None else self.weight[keep],
+            cluster=None if self.cluster is None else self.cluster[keep],
+        )
+
+
+def _known(values: npt.NDArray[Any]) -> BoolArray:
+    return np.isfinite(values) if values.dtype.kind == "f" else values >= 0
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The group of each row: `codes` (int64 `[n]`) into `labels`. Missing values are the group `(missing)`.
+
+    `labels` are the groups that must be there (declared by the plan, else the union over the splits), so a label may
+    have no row here: an absent group, which is never the same as a group that does well.
+    """
+
+    attribute: str
+    labels: tuple[str, ...]
+    codes: IntArray
+    warning: str | None = field(default=None)
+
+    def sizes(self) -> IntArray:
+        """Rows of each group, `[G]`."""
+        return np.bincount(self.codes, minlength=len(self.labels)).astype(np.int64)
+
+    def where(self, keep: BoolArray | IntArray) -> Groups:
+        """The same for a selection of rows."""
+        return replace(self, codes=self.codes[keep])
+
+
+def cross(parts: Sequence[Groups]) -> Groups:
+    """The intersection of attributes: one group for each combination of labels that has a row in any split.
+
+    Labels are joined by `×` in the order given. Combinations that no row has are left out: nobody declared them.
+    """
+    attribute = "×".join(part.attribute for part in parts)
+    if not parts:
+        raise ValueError("cross() needs at least one attribute")
+    codes = parts[0].codes
+    labels = list(parts[0].labels)
+    for part in parts[1:]:
+        codes = codes * len(part.labels) + part.codes
+        labels = [f"{left}×{right}" for left in labels for right in part.labels]
+    present, compact = np.unique(codes, return_inverse=True)
+    return Groups(attribute, tuple(labels[i] for i in present), compact.astype(np.int64))
+
+
+def group_label(value: Any) -> str:
+    """The name of a group value; missing values have a name that no value can be taken for."""
+    return MISSING_GROUP if value is None else str(value)

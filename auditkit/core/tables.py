@@ -1,0 +1,70 @@
+"""The evidence tables: their names, keys and columns. Evidence is these tables and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """One kind of evidence. Columns named `prefix*` stand for as many columns as the data or model has."""
+
+    name: str
+    keys: tuple[str, ...]
+    columns: tuple[str, ...]
+    about: str
+
+
+ROWS = TableSchema(
+    "rows",
+    ("split", "row"),
+    ("target", "group:*", "id", "weight", "cluster", "input_hash", "row_hash"),
+    "What the data says of each row: label, groups, weight, cluster, hashes of its inputs and of inputs and label.",
+)
+PREDICTIONS = TableSchema(
+    "predictions",
+    ("split", "row"),
+    ("output:*", "label"),
+    "What the model answered for each row: the raw outputs, or a label. Frozen once written; nothing re-scores a row.",
+)
+COLUMNS = TableSchema(
+    "columns",
+    ("split", "column", "part"),
+    ("kind", "rows", "missing", "total", "squares", "low", "high", "infinite"),
+    "Mergeable sums of each input column over each shard: rows, missing, sum, sum of squares, extremes.",
+)
+BASELINE = TableSchema(
+    "baseline",
+    ("split", "row"),
+    ("output:*",),
+    "What a linear model, fitted on a sample of the training rows, answers for each test row.",
+)
+ATTRIBUTIONS = TableSchema(
+    "attributions",
+    ("split", "row", "feature"),
+    ("value", "delta", "method", "baseline"),
+    "How much each input contributed to the output of the predicted class, for a random sample of rows.",
+)
+PERMUTATIONS = TableSchema(
+    "permutations",
+    ("split", "row", "feature", "repeat"),
+    ("output:*",),
+    "What the model answered when one input was replaced by that of another row.",
+)
+DELETION = TableSchema(
+    "deletion",
+    ("split", "row", "order", "step"),
+    ("share", "response"),
+    "The output of the predicted class while inputs are replaced one after another, most important first or at random.",
+)
+HISTORY = TableSchema(
+    "history",
+    ("epoch",),
+    ("train_loss", "train_metric", "validation_loss", "validation_metric", "learning_rate"),
+    "What training measured after each epoch.",
+)
+
+SCHEMAS = {
+    schema.name: schema
+    for schema in (ROWS, PREDICTIONS, COLUMNS, BASELINE, ATTRIBUTIONS, PERMUTATIONS, DELETION, HISTORY)
+}

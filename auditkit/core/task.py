@@ -1,0 +1,125 @@
+"""The protocol between tasks and checks. A check speaks to a task through this and never asks which task it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from auditkit.core.estimate import Estimate
+from auditkit.core.figure import Figure, Table
+from auditkit.core.outcomes import Outcomes
+from auditkit.core.types import Better, BoolArray, FloatArray, TaskKind
+
+
+@dataclass(frozen=True)
+class RowStatistic:
+    """A metric that is a ratio of sums over rows: value = Σ w·numerator / Σ w·counts.
+
+    `kind` "proportion": `numerator` is 0 or 1 (Wilson-type intervals); "mean": any real number (t-type intervals).
+    `numerator` is float64 `[n]` (0 where `counts` is False), `counts` bool `[n]`: the rows in the denominator.
+    `empty` completes "…: there are no rows with …" when the denominator is 0 (for TPR: "the label '>50K'").
+    """
+
+    name: str
+    kind: Literal["proportion", "mean"]
+    numerator: FloatArray
+    counts: BoolArray
+    better: Better | None
+    empty: str
+    class_: str | None = None
+
+
+@dataclass(frozen=True)
+class GapRule:
+    """How a group metric is made from row statistics: largest minus smallest, or smallest over largest.
+
+    With several statistics (equalized odds) the value is the worst of their gaps, and the interval is simultaneous.
+    """
+
+    name: str
+    statistics: tuple[str, ...]
+    form: Literal["difference", "ratio"]
+    class_: str | None = None
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A metric that can be gated: its name and which selectors of a gate apply to it."""
+
+    metric: str
+    by: bool = False
+    group: bool = False
+    class_: bool = False
+    #: True where the metric exists only for classes known when the data was read.
+    any_split: bool = True
+    better: Better | None = None
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A named estimate, for one class where `class_` is set."""
+
+    name: str
+    estimate: Estimate
+    better: Better | None = None
+    class_: str | None = None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How far scores can be taken as probabilities."""
+
+    metrics: tuple[Metric, ...]
+    figure: Figure | None
+    table: Table | None
+
+
+class Task(Protocol):
+    """What a kind of task must answer. One file in `auditkit/tasks/` implements each."""
+
+    @property
+    def kind(self) -> TaskKind:
+        """The kind of task."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class labels in the order of the scores; empty for regression."""
+
+    @property
+    def positive(self) -> str | None:
+        """The favourable label of a binary task."""
+
+    @property
+    def headline(self) -> str:
+        """The name of the metric that stands for the rest; always one of `statistics`."""
+
+    def statistics(self, outcomes: Outcomes) -> Sequence[RowStatistic]:
+        """Every metric that is a ratio of sums, over these rows."""
+
+    def gap_rules(self) -> Sequence[GapRule]:
+        """Every group metric of this task."""
+
+    def summary(self, outcomes: Outcomes, confidence: float) -> Sequence[Metric]:
+        """Every overall metric with its interval: the row statistics and those that are none (AUC, F1, R²)."""
+
+    def summary_offers(self) -> Sequence[Offer]:
+        """What `summary` returns, by name, known before any row is."""
+
+    def majority(self, reference: Outcomes, like: Outcomes) -> Outcomes:
+        """What the best constant prediction, learnt on `reference`, would give on the rows of `like`."""
+
+    def loss(self, outcomes: Outcomes) -> FloatArray:
+        """Loss of each row, float64 `[n]`, NaN where unknown: log loss, or squared error."""
+
+    def calibration(self, outcomes: Outcomes, confidence: float, bins: int) -> Calibration | str:
+        """Calibration of the scores, or one sentence that says why there is none."""
+
+    def calibration_offers(self) -> Sequence[Offer]:
+        """What `calibration` returns, by name; empty where the task has none."""
+
+    def response(self, outcomes: Outcomes) -> FloatArray:
+        """The output that explanations are about, `[n]`: the score of the predicted class, or the predicted value."""
+
+    def response_of(self, raw: FloatArray, like: Outcomes) -> FloatArray:
+        """The same output of the same classes, after the inputs of those rows were changed: `raw` outputs `[n, C]`."""

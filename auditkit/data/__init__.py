@@ -1,0 +1,1 @@
+"""Reading data: files, splits, batches and what is known of every column."""

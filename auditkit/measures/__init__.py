@@ -1,0 +1,1 @@
+"""Measures as pure functions on arrays: a documented library of its own."""

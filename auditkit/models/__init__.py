@@ -1,0 +1,1 @@
+"""What can be audited, and the worker process that isolates it."""

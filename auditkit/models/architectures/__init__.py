@@ -1,0 +1,1 @@
+"""Networks that `auditkit train` can build."""

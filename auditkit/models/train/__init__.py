@@ -1,0 +1,1 @@
+"""Training: one small loop, its checkpoints, its history."""

@@ -1,0 +1,1 @@
+"""The use cases: plan, load, run, gates, journal."""

@@ -1,0 +1,1 @@
+"""Rendering an audit; never sees the model or the rows."""
