@@ -1,0 +1,76 @@
+"""Findings on single groups, turned into one matrix an attribute: groups down, metrics across."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from auditkit.core.finding import Finding
+from auditkit.report.labels import group_name, metric_label
+from auditkit.report.text import line
+from auditkit.report.values import ShownValue, shown_value
+
+
+@dataclass(frozen=True)
+class GroupRow:
+    """One group; `cells` follow the matrix's metrics, None where that metric was not measured for this group."""
+
+    group: str
+    n: int | None
+    cells: tuple[ShownValue | None, ...]
+
+
+@dataclass(frozen=True)
+class GroupMatrix:
+    """The rates of every group of one attribute on one split."""
+
+    attribute: str
+    split: str
+    metrics: tuple[str, ...]
+    rows: tuple[GroupRow, ...]
+    method: str
+    confidence: str
+
+
+def is_group_rate(finding: Finding) -> bool:
+    """Whether a finding belongs in a matrix: one group of one attribute, and nothing else that tells it apart."""
+    scope = finding.scope
+    single = scope.attribute is not None and scope.compared is None and len(scope.groups or ()) == 1
+    return single and not (scope.slice or scope.condition or scope.feature or scope.layer or scope.reference)
+
+
+def group_matrices(findings: Iterable[Finding]) -> list[GroupMatrix]:
+    """One matrix for each attribute and split, in the order in which they first occur; gated findings are left out."""
+    sorted_out: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        if finding.gate is None and is_group_rate(finding):
+            key = (finding.scope.attribute or "", finding.scope.split or "")
+            sorted_out.setdefault(key, []).append(finding)
+    return [_matrix(attribute, split, found) for (attribute, split), found in sorted_out.items()]
+
+
+def _column(finding: Finding) -> str:
+    label = metric_label(finding.metric)
+    return label if finding.scope.class_ is None else f"{label}, class {line(finding.scope.class_)}"
+
+
+def _matrix(attribute: str, split: str, findings: list[Finding]) -> GroupMatrix:
+    metrics = tuple(dict.fromkeys(_column(f) for f in findings))
+    groups = dict.fromkeys((f.scope.groups or ("",))[0] for f in findings)
+    cells = {((f.scope.groups or ("",))[0], _column(f)): f for f in findings}
+    rows = []
+    for group in groups:
+        found = [cells.get((group, metric)) for metric in metrics]
+        sizes = [f.n for f in found if f is not None and f.n is not None]
+        values = tuple(None if f is None else shown_value(f) for f in found)
+        rows.append(GroupRow(group_name(group), max(sizes, default=None), values))
+    methods = dict.fromkeys(f.method for f in findings if f.method and f.interval)
+    confidences = {shown_value(f).confidence for f in findings if f.interval}
+    return GroupMatrix(
+        attribute=line(attribute),
+        split=line(split),
+        metrics=metrics,
+        rows=tuple(rows),
+        method=", ".join(line(m) for m in methods),
+        confidence=confidences.pop() if len(confidences) == 1 else "",
+    )

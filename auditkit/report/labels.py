@@ -1,0 +1,117 @@
+"""Names as people say them: of metrics, of what a finding is about, of bounds and checks."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from auditkit.core.finding import Bounds, Finding, Scope
+from auditkit.report.messages import CHECKS, FAMILIES, text
+from auditkit.report.numbers import bound
+from auditkit.report.text import line
+
+_ACRONYMS = {
+    "auc": "AUC", "roc": "ROC", "pr": "PR", "ece": "ECE", "mce": "MCE", "f1": "F1", "r2": "R²", "mae": "MAE",
+    "mse": "MSE", "rmse": "RMSE", "mape": "MAPE", "id": "ID", "roc_auc": "ROC AUC", "mcc": "MCC",
+}  # fmt: skip
+_FEW_WORDS = {"f1_score": "F1 score", "r2_score": "R²", "brier": "Brier score", "brier_score": "Brier score"}
+
+
+def metric_label(metric: str) -> str:
+    """`equalized_odds_difference` as `Equalized odds difference`, `roc_auc` as `ROC AUC`."""
+    if metric in _FEW_WORDS:
+        return _FEW_WORDS[metric]
+    words = [_ACRONYMS.get(word.lower(), word) for word in line(metric).replace("_", " ").split()]
+    if words and words[0].islower():
+        words[0] = words[0].capitalize()
+    return " ".join(words)
+
+
+def check_title(check: str) -> str:
+    """The title of a check's section: a built-in's own, else made from its id."""
+    return CHECKS.get(check) or metric_label(check.partition(".")[2] or check)
+
+
+def family_title(family: str) -> str:
+    """The title of a family's section."""
+    return FAMILIES[family][0] if family in FAMILIES else metric_label(family)
+
+
+def group_name(group: str) -> str:
+    """A group as shown; the empty string has a name too."""
+    return line(group) or "(empty)"
+
+
+def slice_text(scope: Scope) -> str:
+    """`age >= 40 and sex == Female`, or an empty string."""
+    terms = scope.slice or ()
+    return line(" and ".join(f"{t.column} {t.op} {_value(t.value)}" for t in terms))
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def scope_parts(scope: Scope, *, split: bool = True) -> list[str]:
+    """What a finding is about, in a few words each; `split` leaves out `test`, which is the usual one."""
+    parts = [f"by {line(scope.attribute)}"] if scope.attribute and scope.compared is not None else []
+    if scope.attribute and scope.compared is None:
+        groups = ", ".join(group_name(g) for g in scope.groups or ())
+        parts.append(f"{line(scope.attribute)}: {groups}" if groups else f"by {line(scope.attribute)}")
+    named = (("class", scope.class_), ("input", scope.feature or scope.input), ("layer", scope.layer))
+    parts += [f"{name} {line(value)}" for name, value in named if value is not None]
+    if scope.slice:
+        parts.append(f"where {slice_text(scope)}")
+    if scope.condition:
+        parts.append(line(", ".join(f"{k} {_value(v)}" for k, v in scope.condition.items())))
+    if scope.reference:
+        parts.append(f"against {line(scope.reference)}")
+    if split and scope.split not in (None, "test"):
+        parts.append(f"on {line(scope.split or '')}")
+    return parts
+
+
+def finding_label(finding: Finding) -> str:
+    """The metric and what it is about: `Equalized odds difference by sex`."""
+    parts = scope_parts(finding.scope)
+    leading = f" {parts.pop(0)}" if parts and parts[0].startswith("by ") else ""
+    return ", ".join([metric_label(finding.metric) + leading, *parts])
+
+
+def bounds_text(gate: Bounds) -> str:
+    """`at most 0.10`."""
+    if gate.max is not None and gate.min is not None:
+        return text("bound.both", low=bound(gate.min), high=bound(gate.max))
+    if gate.max is not None:
+        return text("bound.max", bound=bound(gate.max))
+    return text("bound.min", bound=bound(gate.min if gate.min is not None else 0.0))
+
+
+def requirement(finding: Finding) -> str:
+    """A gate in words: `equalized odds difference by sex at most 0.10`."""
+    label = finding_label(finding)
+    head = label.split(" ", 1)[0]
+    plain = label if head.isupper() or any(c.isdigit() for c in head) else label[:1].lower() + label[1:]
+    return f"{plain} {bounds_text(finding.gate)}" if finding.gate else plain
+
+
+def affected(finding: Finding) -> str:
+    """Who is affected: what the check says, else read off the scope."""
+    scope = finding.scope
+    if finding.affected:
+        return line(finding.affected, 400)
+    if scope.attribute and scope.compared is not None and len(scope.groups or ()) == 2:
+        high, low = (group_name(g) for g in scope.groups or ())
+        return text("affected.gap", low=low, high=high, attribute=line(scope.attribute))
+    if scope.attribute and scope.groups:
+        groups = ", ".join(group_name(g) for g in scope.groups)
+        return text("affected.group", group=groups, attribute=line(scope.attribute))
+    if scope.attribute:
+        return text("affected.attribute", attribute=line(scope.attribute))
+    if scope.slice:
+        return text("affected.slice", terms=slice_text(scope))
+    if scope.class_ is not None:
+        return text("affected.class", class_=line(scope.class_))
+    if scope.feature is not None:
+        return text("affected.feature", feature=line(scope.feature))
+    return text("affected.all", split=line(scope.split)) if scope.split else text("affected.any")

@@ -1,0 +1,154 @@
+"""Every text of the report that no check wrote, in one place, as `str.format` messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from auditkit.core.messages import render
+
+MESSAGES: Mapping[str, str] = {
+    "verdict.pass": "This model meets all {total} of its requirements.",
+    "verdict.pass.one": "This model meets its one requirement.",
+    "verdict.fail": "This model does not meet {failed} of its {total} requirements: {names}.",
+    "verdict.fail.one": "This model does not meet its one requirement: {names}.",
+    "verdict.inconclusive": "Could not be decided: {open} of {total} requirements can't be settled by this "
+    "data: {names}.",
+    "verdict.inconclusive.one": "Could not be decided: the one requirement can't be settled by this data: {names}.",
+    "verdict.inconclusive.allowed": "Accepted undecided: {open} of {total} requirements can't be settled "
+    "by this data: {names}.",
+    "verdict.error": "Could not be judged: {open} of {total} requirements have no result: {names}.",
+    "verdict.error.one": "Could not be judged: the one requirement has no result: {names}.",
+    "verdict.unfinished": "The audit could not be finished; what follows is what it found before it stopped.",
+    "verdict.unjudged": "Nothing was judged: the plan names no gates.",
+    "verdict.also.inconclusive": "{count} more could not be decided.",
+    "verdict.also.error": "{count} more have no result.",
+    "verdict.also.error.one": "1 more has no result.",
+    "verdict.none.failed": "None failed.",
+    "detail.warnings": "Beside the requirements, {count} findings call for attention.",
+    "detail.warnings.one": "Beside the requirements, one finding calls for attention.",
+    "strip.alt": "{value}; bound: {bounds}",
+    "on.split": ", {split} data",
+    "status.pass": "Met",
+    "status.fail": "Not met",
+    "status.inconclusive": "Undecided",
+    "status.error": "No result",
+    "status.warn": "Warning",
+    "status.info": "Measured",
+    "status.skipped": "Not tested",
+    "verdict.word.pass": "Passed",
+    "verdict.word.fail": "Failed",
+    "verdict.word.inconclusive": "Undecided",
+    "verdict.word.error": "Not judged",
+    "verdict.word.unjudged": "No gates",
+    "value.undefined": "not defined",
+    "value.no-interval": "no interval: an exact quantity",
+    "value.interval-missing": "no interval could be given",
+    "small.shown": "not shown",
+    "small.value": "fewer than {min_cell} rows",
+    "small.finding": "Not shown: it rests on fewer than {min_cell} rows, and could tell of single people.",
+    "small.gap": "Not shown: one of the groups has fewer than {min_cell} rows, and the number could tell "
+    "of single people.",
+    "small.note": "Values that rest on fewer than {min_cell} rows are left out of this report, its figures "
+    "and its tables.",
+    "insufficient": "too few rows to pass on",
+    "not-reproducible": "a rerun will differ",
+    "bound.max": "at most {bound}",
+    "bound.min": "at least {bound}",
+    "bound.both": "between {low} and {high}",
+    "affected.gap": "{low} (lowest) against {high} (highest), by {attribute}",
+    "affected.group": "the group {group} of {attribute}",
+    "affected.attribute": "groups of {attribute}",
+    "affected.class": "rows of the class {class_}",
+    "affected.slice": "rows where {terms}",
+    "affected.feature": "the input {feature}",
+    "affected.all": "everyone in the {split} data",
+    "affected.any": "everyone",
+    "todo.fail": "Don't release on this result. Find where the number comes from in the section of its "
+    "check, and audit again.",
+    "todo.inconclusive": "Collect more rows of the groups named here, or settle the question by another "
+    "route. More rows narrow the interval; this data can't tell on which side of the bound the model is.",
+    "todo.error": "Repair what is missing and run the audit again. Until then nothing is known about this requirement.",
+    "todo.warn": "Look into it before release; no gate of the plan covers it.",
+    "interval.plain": "Every number measured on a sample is shown with an interval: the range in which the "
+    "true value plausibly lies, given how many rows there were. {confidence} of such intervals contain the "
+    "true value. A wide interval means that little is known, not that all is well.",
+    "interval.status": "A requirement is met only when its whole interval is on the right side of the "
+    "bound, and not met only when its whole interval is on the wrong side. In between it is undecided: this "
+    "data can't tell, and a number that merely looks good does not count.",
+    "interval.decimals": "Rates and gaps are decimals between 0 and 1, as in the plan: 0.104 is 10.4%, and "
+    "a gap of 0.104 is 10.4 percentage points.",
+    "untested.off": "Switched off in the plan.",
+    "untested.no-findings": "Its checks reported nothing in this audit.",
+    "untested.no-check": "This version of auditkit has no check for it.",
+    "limit.sample": "Every number describes the data that was audited. People who are missing from it, or "
+    "who changed since, are not described.",
+    "limit.gates": "A requirement that nobody wrote into the plan was not judged. Passing gates is not "
+    "proof of fitness for use.",
+    "limit.groups": "Groups were compared by the columns that the plan declares as sensitive: "
+    "{attributes}. Other groups were not looked at.",
+    "limit.no-groups": "The plan declares no sensitive columns, so no groups of people were compared.",
+    "limit.unlabelled": "{rows} rows of the {split} split have no label. Metrics that need the truth leave "
+    "them out; if labels are known only for those whom an earlier decision favoured, those metrics are "
+    "biased.",
+    "limit.unscored": "{rows} rows of the {split} split could not be scored by the model and enter no metric.",
+    "limit.unreadable": "{rows} rows of the {split} split could not be read.",
+    "limit.sampled": "The {split} split is a random sample of {rows} of {whole} rows.",
+    "limit.reproducible": "Numbers marked “a rerun will differ” (times, memory) depend on the machine.",
+    "limit.isolation": "The model was not isolated from the audit’s own process.",
+    "reproduce.run": "auditkit run PLAN --seed {seed}",
+    "reproduce.about": "Save the plan below beside the data and the model, and run the command with the "
+    "same versions. The same seed gives the same numbers.",
+    "page.how": "How it is measured",
+    "page.measures": "What it measures",
+    "page.reading": "How to read this",
+    "page.assumptions": "What it assumes",
+    "page.source": "Source",
+    "method.one": "{confidence} intervals by {method}.",
+    "method.many": "{confidence} intervals; the method stands in each row.",
+    "method.exact": "Exact quantities; no interval applies.",
+    "more.rows": "The first {shown} of {total} rows are shown; all are in audit.json.",
+    "more.points": "The first {shown} of {total} rows are drawn; the data table has more.",
+    "more.cards": "{count} further findings that call for attention",
+    "md.more": "{count} more in report.html",
+    "gates.none": "The plan says gates: none. Everything below was measured, and nothing was judged.",
+    "worst.none": "No gate failed and no check warns.",
+    "unjudged.case": "no gate was judged: the plan says gates: none",
+}
+
+#: The sections of the report, in order: family, title, and the question it answers.
+FAMILIES: Mapping[str, tuple[str, str]] = {
+    "performance": ("Performance", "How good are its answers, and are they better than simple ones?"),
+    "generalization": ("Generalization", "Does it do on new rows what it does on those it was trained on?"),
+    "overfitting": ("Overfitting", "Did it learn its training rows by heart?"),
+    "bias": ("Bias", "Does it treat groups of people alike?"),
+    "calibration": ("Calibration", "Can its scores be taken as probabilities?"),
+    "explainability": ("Explainability", "What drives its answers, and can that explanation be trusted?"),
+    "robustness": ("Robustness", "Does it stand small, harmless changes of its inputs?"),
+    "privacy": ("Privacy", "Does it give away whom it was trained on?"),
+    "security": ("Security", "Can an attacker make it err?"),
+    "uncertainty": ("Uncertainty", "Does it know when it does not know?"),
+    "drift": ("Drift", "Do the data of today look like those it was made for?"),
+    "data": ("Data", "Are the data themselves sound?"),
+}
+
+CHECKS: Mapping[str, str] = {
+    "performance.summary": "Overall performance",
+    "generalization.gap": "Training against test",
+    "overfitting.gap": "Signs of overfitting",
+    "bias.groups": "Rates and gaps between groups",
+    "calibration.reliability": "Reliability of the scores",
+    "explainability.attribution": "Attributions and their test",
+    "data.integrity": "Integrity",
+    "data.leakage": "Leakage between splits",
+}
+
+
+def text(key: str, **parameters: object) -> str:
+    """The message `key`, its parameters filled in. Raises `KeyError` for an unknown key."""
+    return render("report", key, MESSAGES, **parameters)
+
+
+def counted(key: str, number: int, **parameters: object) -> str:
+    """Like `text`, in the form for one where `number` is 1 and there is such a form."""
+    one = f"{key}.one"
+    return text(one if number == 1 and one in MESSAGES else key, **parameters)

@@ -1,0 +1,56 @@
+"""The interval of one finding as a small drawing: a dot, a line, and the bound beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from auditkit.core.finding import Finding
+from auditkit.report.messages import text
+from auditkit.report.numbers import bound, estimate
+from auditkit.report.scales import Linear, nice_domain
+
+WIDTH = 220
+MARGIN = 8
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Positions in a box `WIDTH` wide. `allowed` is the span of values that the bound allows; `alt` says it in words."""
+
+    dot: float
+    low: float
+    high: float
+    bounds: tuple[float, ...]
+    allowed: tuple[float, float] | None
+    ends: tuple[str, str]
+    alt: str
+    has_interval: bool
+
+
+def strip(finding: Finding, domain: tuple[float, float] | None = None) -> Strip | None:
+    """The drawing, or None where there is no value. `domain` makes several strips comparable."""
+    if finding.value is None:
+        return None
+    low, high = finding.interval or (finding.value, finding.value)
+    gate = finding.gate
+    limits = [] if gate is None else [b for b in (gate.min, gate.max) if b is not None]
+    start, end = domain or nice_domain([low, high, finding.value, *limits])
+    scale = Linear(start, end, MARGIN, WIDTH - MARGIN)
+    allowed = None
+    if gate is not None:
+        left = MARGIN if gate.min is None else scale(gate.min)
+        right = WIDTH - MARGIN if gate.max is None else scale(gate.max)
+        allowed = (round(left, 1), round(right, 1))
+    number, interval = estimate(finding.value, finding.interval, limits)
+    return Strip(
+        dot=round(scale(finding.value), 1),
+        low=round(scale(low), 1),
+        high=round(scale(high), 1),
+        bounds=tuple(round(scale(limit), 1) for limit in limits),
+        allowed=allowed,
+        ends=(bound(start), bound(end)),
+        alt=text("strip.alt", value=f"{number} {interval}".strip(), bounds=", ".join(bound(b) for b in limits))
+        if limits
+        else f"{number} {interval}".strip(),
+        has_interval=finding.interval is not None,
+    )
