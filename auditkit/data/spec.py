@@ -50,3 +50,5 @@ class DataSpec(BaseModel):
     id: str | None = None
     cluster: str | None = None
     weight: str | None = None
+    #: What a reader should know of this data; shown in the report.
+    about: str | None = None

@@ -1,0 +1,286 @@
+"""The use case itself, free of files and terminals: a prepared audit goes through collect, checks and gates."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from auditkit.core.audit import Audit, DataSummary, ModelSummary
+from auditkit.core.check import Check
+from auditkit.core.errors import MissingEvidenceError, PlanError
+from auditkit.core.evidence import Evidence
+from auditkit.core.finding import Finding
+from auditkit.core.model import Model, ModelInfo, OutputKind
+from auditkit.core.progress import Progress
+from auditkit.data.dataset import Dataset
+from auditkit.pipeline.environment import environment, versions
+from auditkit.pipeline.evidence import build_evidence
+from auditkit.pipeline.gates import judge
+from auditkit.pipeline.plan import Plan
+from auditkit.pipeline.suite import gate_problems, intersections_of, require
+from auditkit.probes.base import Budget, ProbeContext
+from auditkit.probes.collect import BATCH_ROWS, SHARD_ROWS, Collected, collect_clean, collect_rounds
+from auditkit.probes.store import Store
+from auditkit.tasks.infer import InferredTask, infer_task
+
+_SAMPLE_ROWS = 1000
+
+
+class Keeper(Protocol):
+    """Remembers what a run has finished, so that a resumed one repeats nothing."""
+
+    def record(self, event: str, **fields: Any) -> None:
+        """Write one line of the journal."""
+
+    def findings(self, check: str, key: str) -> list[Finding] | None:
+        """The findings of a check that was finished before on the same evidence."""
+
+    def keep(self, check: str, key: str, findings: Sequence[Finding]) -> None:
+        """Keep the findings of a check."""
+
+
+class ForgetfulKeeper:
+    """Keeps nothing: audits that live in memory."""
+
+    def record(self, event: str, **fields: Any) -> None:
+        """See `Keeper`."""
+
+    def findings(self, check: str, key: str) -> list[Finding] | None:
+        """See `Keeper`."""
+        return None
+
+    def keep(self, check: str, key: str, findings: Sequence[Finding]) -> None:
+        """See `Keeper`."""
+
+
+@dataclass
+class Prepared:
+    """Everything that an audit needs, checked."""
+
+    plan: Plan
+    dataset: Dataset
+    checks: list[Check]
+    open_model: Callable[[], Model] | None
+    store: Store
+    progress: Progress
+    keeper: Keeper = field(default_factory=ForgetfulKeeper)
+    source: str = "plan"
+    allow_inconclusive: bool = False
+    outputs: OutputKind | None = None
+    locate: Callable[[PlanError], PlanError] = lambda error: error
+
+
+@dataclass
+class Clock:
+    """Where the time went, by stage."""
+
+    stages: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time of this block to a stage."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.stages[name] = self.stages.get(name, 0.0) + time.perf_counter() - began
+
+
+def perform(prepared: Prepared, clock: Clock) -> Audit:
+    """Collect, check, judge. Returns the audit without its run record; raises what the contract maps to exit codes."""
+    with clock.stage("load model"):
+        model = prepared.open_model() if prepared.open_model is not None else None
+    try:
+        info = model.info if model is not None else ModelInfo(kind="predictions", outputs=prepared.outputs)
+        inferred = _settle_task(prepared, info)
+        evidence, collected = _collect(prepared, model, info, inferred, clock)
+    finally:
+        if model is not None:
+            model.close()
+    with clock.stage("checks"):
+        findings, crashed = _run_checks(prepared, evidence, collected)
+    return _conclude(prepared, info, inferred, evidence, collected, findings, crashed)
+
+
+def preliminary_task(plan: Plan, dataset: Dataset, info: ModelInfo | None) -> InferredTask:
+    """The task as the plan, the model (where it is known yet) and the labels tell it."""
+    survey, spec = dataset.survey, plan.model
+    return infer_task(
+        declared=spec.task,
+        positive=plan.data.positive,
+        outputs=spec.outputs,
+        model=info,
+        classes=spec.classes or (tuple(spec.scores) if spec.scores else None),
+        labels=survey.labels,
+        numeric=survey.target_numeric,
+        integral=survey.target_integral,
+        distinct=survey.target_distinct,
+    )
+
+
+def output_kind(plan: Plan, info: ModelInfo) -> OutputKind | None:
+    """What the model returns: the plan's word, else the model's own."""
+    if plan.model.kind == "predictions":
+        return "probabilities" if plan.model.score or plan.model.scores else "labels"
+    return plan.model.outputs or info.outputs
+
+
+def _settle_task(prepared: Prepared, info: ModelInfo) -> InferredTask:
+    plan, dataset = prepared.plan, prepared.dataset
+    try:
+        inferred = preliminary_task(plan, dataset, info)
+        problems = gate_problems(plan.gate_list, prepared.checks, inferred.task, dataset.splits, plan)
+        require(problems, prepared.source)
+        _require_inputs(info, dataset)
+    except PlanError as error:
+        raise prepared.locate(error) from None
+    return inferred
+
+
+def _require_inputs(info: ModelInfo, dataset: Dataset) -> None:
+    if info.inputs is None:
+        return
+    absent = [name for name in info.inputs if name not in {item.name for item in dataset.inputs}]
+    if absent:
+        raise PlanError(f"data.inputs: the model reads {', '.join(map(repr, absent))}, which the data does not offer")
+
+
+def _collect(
+    prepared: Prepared, model: Model | None, info: ModelInfo, inferred: InferredTask, clock: Clock
+) -> tuple[Evidence, Collected]:
+    plan = prepared.plan
+    collected = Collected()
+    kind = prepared.outputs or output_kind(plan, info)
+    if kind is None:
+        raise PlanError("model.outputs: say whether the model returns `logits`, `probabilities` or `values`")
+    evidence = build_evidence(
+        prepared.dataset,
+        inferred.task,
+        info,
+        collected.tables,
+        collected.absent,
+        outputs=kind,
+        threshold=plan.model.threshold,
+        seed=plan.run.seed,
+        intersections=intersections_of(plan.gate_list, plan),
+    )
+    context = ProbeContext(
+        dataset=prepared.dataset,
+        model=model,
+        spec=plan.model,
+        evidence=evidence,
+        progress=prepared.progress,
+        budget=Budget(plan.run.budget),
+        batch_size=BATCH_ROWS if plan.run.batch_size == "auto" else plan.run.batch_size,
+        shard_rows=SHARD_ROWS,
+        sample_rows=_SAMPLE_ROWS,
+    )
+    wanted = sorted({name for check in prepared.checks for name in (*check.needs, *check.uses)})
+    with clock.stage("collect"):
+        collect_clean(context, prepared.store, collected, versions())
+        prepared.keeper.record("scored", keys=collected.keys)
+        collect_rounds(context, prepared.store, collected, wanted, _event(prepared))
+    clock.stages["collect"] -= context.model_seconds
+    clock.stages["model"] = context.model_seconds
+    return evidence, collected
+
+
+def _event(prepared: Prepared) -> Callable[[str, str], None]:
+    return lambda probe, key: prepared.keeper.record("probe", probe=probe, key=key)
+
+
+def _run_checks(prepared: Prepared, evidence: Evidence, collected: Collected) -> tuple[list[Finding], bool]:
+    from auditkit.core.files import digest_of
+
+    findings: list[Finding] = []
+    crashed = False
+    facts = [collected.keys, collected.absent, evidence.seed, repr(evidence.task), evidence.intersections]
+    declared = {name: list(labels) for name, labels in sorted(prepared.plan.data.groups.items())}
+    with prepared.progress.bar("checks", len(prepared.checks)) as bar:
+        for check in prepared.checks:
+            key = digest_of([check.id, check.model_dump(mode="json"), facts, declared, evidence.data.sensitive])
+            found = prepared.keeper.findings(check.id, key)
+            if found is None:
+                found, broke = _run_check(check, evidence, prepared)
+                crashed = crashed or broke
+                if not broke:
+                    prepared.keeper.keep(check.id, key, found)
+                prepared.keeper.record("check", check=check.id, findings=len(found), crashed=broke)
+            findings += found
+            bar.advance(note=check.id)
+    return findings, crashed
+
+
+def _run_check(check: Check, evidence: Evidence, prepared: Prepared) -> tuple[list[Finding], bool]:
+    """Run one check. One that lacks evidence is skipped; one that breaks is our fault, and is kept as such."""
+    for name in check.needs:
+        if not evidence.has(name):
+            return [check.skipped(evidence.absent.get(name, f"the evidence '{name}' was not collected"))], False
+    try:
+        return check.run(evidence), False
+    except MissingEvidenceError as error:
+        return [check.skipped(str(error))], False
+    except Exception as error:  # noqa: BLE001 - a check that breaks must not take the others with it
+        prepared.keeper.record("crash", check=check.id, traceback=traceback.format_exc())
+        prepared.progress.say(f"the check {check.id} broke: {type(error).__name__}: {error}")
+        return [check.crashed(f"{type(error).__name__}: {error}")], True
+
+
+def _conclude(
+    prepared: Prepared,
+    info: ModelInfo,
+    inferred: InferredTask,
+    evidence: Evidence,
+    collected: Collected,
+    findings: list[Finding],
+    crashed: bool,
+) -> Audit:
+    plan, dataset, task = prepared.plan, prepared.dataset, inferred.task
+    data = [_data_summary(dataset, evidence, split) for split in dataset.splits]
+    judgement = judge(
+        plan.gate_list,
+        findings,
+        unscored={summary.split: summary.unscored for summary in data},
+        allow_inconclusive=prepared.allow_inconclusive,
+        crashed=crashed,
+    )
+    notes = [inferred.note, *([plan.data.about] if plan.data.about else []), *dataset.notes, *collected.notes]
+    return Audit(
+        name=plan.name,
+        verdict=judgement.verdict,
+        exit_code=judgement.exit_code,
+        model=ModelSummary(
+            kind=info.kind,
+            task=task.kind.value,
+            inputs=tuple(sorted({item.kind.value for item in dataset.inputs})),
+            sha256=info.sha256,
+            parameters=info.parameters,
+            classes=task.classes or None,
+            positive=task.positive,
+            threshold=plan.model.threshold if task.positive is not None else None,
+            description=info.description or None,
+        ),
+        data=tuple(data),
+        findings=(*judgement.findings, *findings),
+        environment=environment(info if prepared.open_model is not None else None, plan.run.seed),
+        context={key: value for key, value in plan.context.model_dump().items() if value},
+        notes=tuple(note for note in notes if note),
+        plan=plan.model_dump(mode="json", by_alias=True, exclude_none=True),
+    )
+
+
+def _data_summary(dataset: Dataset, evidence: Evidence, split: str) -> DataSummary:
+    outcomes = evidence.outcomes(split)
+    total = dataset.survey.rows[split]
+    return DataSummary(
+        split=split,
+        rows=len(outcomes),
+        unlabelled=int((~outcomes.labelled).sum()),
+        unscored=int((~outcomes.scored).sum()),
+        sampled_from=total if total != len(outcomes) else None,
+        sha256=dataset.digests.get(split),
+    )

@@ -1,0 +1,216 @@
+"""Gates: which findings each one selects, what becomes of them, and the exit code that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from auditkit.core.finding import Bounds, Finding, Scope, SliceTerm, finding_id
+from auditkit.core.messages import number
+from auditkit.core.types import INTERSECTION, Status, Verdict
+from auditkit.pipeline.plan import GateSpec
+
+DEFAULT_SPLIT = "test"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """All gated findings, the verdict and the exit code."""
+
+    findings: tuple[Finding, ...]
+    verdict: Verdict
+    exit_code: int
+
+
+def judge(
+    gates: Sequence[GateSpec],
+    findings: Sequence[Finding],
+    *,
+    unscored: Mapping[str, int],
+    allow_inconclusive: bool = False,
+    crashed: bool = False,
+) -> Judgement:
+    """Judge every gate against the findings that it selects.
+
+    `unscored` counts the rows of each split without a prediction: a gate can't pass on what was not scored.
+    `crashed` says that the audit could not be finished (exit code 3 before any other).
+    """
+    gated = tuple(judged for gate in gates for judged in _judge_gate(gate, findings, unscored))
+    code = 3 if crashed else _exit_code(gated, allow_inconclusive)
+    return Judgement(gated, _verdict(gated, crashed), code)
+
+
+def _judge_gate(gate: GateSpec, findings: Sequence[Finding], unscored: Mapping[str, int]) -> list[Finding]:
+    bounds = Bounds(max=gate.max, min=gate.min)
+    matches = [finding for finding in findings if selects(gate, finding)]
+    if not matches:
+        return [_unmatched(gate, bounds, findings)]
+    return [judge_finding(finding, bounds, unscored.get(finding.scope.split or "", 0)) for finding in matches]
+
+
+def selects(gate: GateSpec, finding: Finding) -> bool:
+    """Whether a gate selects a finding: by check, metric and split, and by whatever else it names.
+
+    Without `by`, group metrics are selected for each sensitive column by itself; an intersection must be named.
+    """
+    scope = finding.scope
+    if finding.check != gate.check or finding.metric != gate.metric:
+        return False
+    if scope.split != (gate.split or DEFAULT_SPLIT) and not (scope.split is None and gate.split is None):
+        return False
+    if gate.by is not None:
+        if scope.attribute is None or _columns(scope.attribute) != tuple(sorted(gate.by)):
+            return False
+    elif scope.attribute is not None and INTERSECTION in scope.attribute:
+        return False
+    if gate.group is not None and scope.groups != (gate.group,):
+        return False
+    if gate.class_ is not None and scope.class_ != gate.class_:
+        return False
+    return gate.slice is None or _same_slice(gate, scope)
+
+
+def _columns(attribute: str) -> tuple[str, ...]:
+    return tuple(sorted(attribute.split(INTERSECTION)))
+
+
+def _same_slice(gate: GateSpec, scope: Scope) -> bool:
+    wanted = [(c.column, c.op, c.value) for c in gate.slice or ()]
+    found = [(t.column, t.op, t.value) for t in scope.slice or ()]
+    return sorted(map(str, wanted)) == sorted(map(str, found))
+
+
+def judge_finding(finding: Finding, bounds: Bounds, unscored: int = 0) -> Finding:
+    """The finding as a gate sees it: pass, fail, inconclusive or error, and one sentence that says why."""
+    status, reason = _status(finding, bounds, unscored)
+    identity = finding_id(finding.check, finding.metric, finding.scope, bounds)
+    return finding.model_copy(update={"id": identity, "gate": bounds, "status": status, "reason": reason})
+
+
+def _status(finding: Finding, bounds: Bounds, unscored: int) -> tuple[Status, str | None]:
+    if finding.value is None:
+        return Status.ERROR, f"There is no value to judge: {finding.reason or 'the metric was not measured'}."
+    if finding.interval is None:
+        if finding.sampled:
+            return Status.INCONCLUSIVE, f"There is no interval: {finding.reason or 'none could be computed'}."
+        inside = _inside(finding.value, finding.value, bounds)
+        return (Status.PASS, None) if inside else (Status.FAIL, f"The value breaks the bound {_words(bounds)}.")
+    low, high = finding.interval
+    shown = f"[{number(low)}, {number(high)}]"
+    if _outside(low, high, bounds):
+        return Status.FAIL, f"The whole interval {shown} breaks the bound {_words(bounds)}."
+    if not _inside(low, high, bounds):
+        return (
+            Status.INCONCLUSIVE,
+            f"The interval {shown} straddles the bound {_words(bounds)}; {_wanted(finding, bounds)}.",
+        )
+    if not finding.sufficient:
+        return Status.INCONCLUSIVE, f"{finding.reason or 'Too few rows stand behind it'}; too little for a pass."
+    if unscored:
+        return Status.INCONCLUSIVE, (
+            f"{unscored:,} rows of the split could not be scored, so the value speaks only for the rest."
+        )
+    return Status.PASS, None
+
+
+def _inside(low: float, high: float, bounds: Bounds) -> bool:
+    return (bounds.max is None or high <= bounds.max) and (bounds.min is None or low >= bounds.min)
+
+
+def _outside(low: float, high: float, bounds: Bounds) -> bool:
+    return (bounds.max is not None and low > bounds.max) or (bounds.min is not None and high < bounds.min)
+
+
+def _words(bounds: Bounds) -> str:
+    parts = [f"max {number(bounds.max)}"] if bounds.max is not None else []
+    parts += [f"min {number(bounds.min)}"] if bounds.min is not None else []
+    return " and ".join(parts)
+
+
+def _wanted(finding: Finding, bounds: Bounds) -> str:
+    """What it would take: an interval shrinks with the square root of the rows."""
+    assert finding.value is not None
+    assert finding.interval is not None
+    value, (low, high) = finding.value, finding.interval
+    factor = 0.0
+    for bound in (b for b in (bounds.max, bounds.min) if b is not None and low <= b <= high):
+        distance = abs(value - bound)
+        if distance == 0:
+            return "the value stands on the bound itself, which no number of rows can decide"
+        side = high - value if bound >= value else value - low
+        factor = max(factor, (side / distance) ** 2)
+    if not finding.n or factor <= 1:
+        return "more rows are needed to decide it"
+    if factor > 10_000:
+        return "the value is so near the bound that no realistic number of rows can decide it"
+    return (
+        f"about {number(factor)} times as many rows (some {number(factor * finding.n)}) would decide it at this value"
+    )
+
+
+def _unmatched(gate: GateSpec, bounds: Bounds, findings: Sequence[Finding]) -> Finding:
+    scope = Scope(
+        split=gate.split or DEFAULT_SPLIT,
+        attribute=gate.attribute,
+        groups=None if gate.group is None else (gate.group,),
+        class_=gate.class_,
+        slice=None
+        if gate.slice is None
+        else tuple(SliceTerm(column=c.column, op=c.op, value=c.value) for c in gate.slice),
+    )
+    return Finding(
+        id=finding_id(gate.check, gate.metric, scope, bounds),
+        check=gate.check,
+        metric=gate.metric,
+        scope=scope,
+        status=Status.ERROR,
+        gate=bounds,
+        title=f"{gate.metric} was not measured",
+        reason=_why_unmatched(gate, findings),
+    )
+
+
+def _why_unmatched(gate: GateSpec, findings: Sequence[Finding]) -> str:
+    of_check = [finding for finding in findings if finding.check == gate.check]
+    for finding in of_check:
+        if finding.status in (Status.SKIPPED, Status.ERROR) and finding.reason:
+            return f"The check {gate.check} gave no value: {finding.reason}."
+    if gate.group is not None and any(f.metric == gate.metric for f in of_check):
+        return f"The group {gate.group!r} has no rows in the split {gate.split or DEFAULT_SPLIT!r}."
+    if gate.class_ is not None:
+        return f"The class {gate.class_!r} was not measured."
+    return f"The check {gate.check} left no finding that this gate selects."
+
+
+def _exit_code(gated: Sequence[Finding], allow_inconclusive: bool) -> int:
+    if any(finding.status is Status.FAIL for finding in gated):
+        return 1
+    undecided = [finding for finding in gated if finding.status in (Status.INCONCLUSIVE, Status.ERROR)]
+    if not undecided or (allow_inconclusive and all(straddles(finding) for finding in undecided)):
+        return 0
+    return 5
+
+
+def straddles(finding: Finding) -> bool:
+    """Whether an undecided finding is one that `--allow-inconclusive` forgives: a finite value, and an interval that
+    lies on both sides of a bound. Nothing else is forgiven."""
+    if finding.status is not Status.INCONCLUSIVE or finding.value is None or finding.interval is None:
+        return False
+    assert finding.gate is not None
+    low, high = finding.interval
+    return not _inside(low, high, finding.gate) and not _outside(low, high, finding.gate)
+
+
+def _verdict(gated: Sequence[Finding], crashed: bool) -> Verdict:
+    statuses = {finding.status for finding in gated}
+    if crashed:
+        return Verdict.ERROR
+    for status, verdict in (
+        (Status.FAIL, Verdict.FAIL),
+        (Status.ERROR, Verdict.ERROR),
+        (Status.INCONCLUSIVE, Verdict.INCONCLUSIVE),
+        (Status.PASS, Verdict.PASS),
+    ):
+        if status in statuses:
+            return verdict
+    return Verdict.UNJUDGED

@@ -1,0 +1,209 @@
+"""`auditkit run`: a plan file becomes a run directory with `audit.json`, the report, the evidence and the journal."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from auditkit.core.audit import Audit, RunRecord
+from auditkit.core.errors import AuditkitError, PlanError, Problem
+from auditkit.core.files import write_text
+from auditkit.core.finding import Finding
+from auditkit.core.model import Model
+from auditkit.core.progress import Progress
+from auditkit.data.dataset import Dataset
+from auditkit.pipeline.audit import Clock, Prepared, perform, preliminary_task
+from auditkit.pipeline.journal import Journal
+from auditkit.pipeline.load import LoadedPlan
+from auditkit.pipeline.plan import Plan
+from auditkit.pipeline.rundir import EVIDENCE, JOURNAL, RunDirectory, choose_directory
+from auditkit.pipeline.suite import gate_problems, select_checks
+from auditkit.probes.store import DirectoryStore
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run: the audit, where it lies, and the files that were rendered."""
+
+    audit: Audit
+    directory: Path
+    files: tuple[Path, ...]
+
+
+@dataclass
+class RunKeeper:
+    """Keeps journal lines and the findings of finished checks under the run directory."""
+
+    journal: Journal
+    directory: Path
+    _folder: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._folder = self.directory / EVIDENCE / ".checks"
+
+    def record(self, event: str, **fields: Any) -> None:
+        """See `Keeper`."""
+        self.journal.record(event, **fields)
+
+    def findings(self, check: str, key: str) -> list[Finding] | None:
+        """See `Keeper`."""
+        path = self._folder / f"{check}.json"
+        try:
+            kept = json.loads(path.read_bytes())
+            if kept["key"] != key:
+                return None
+            return [Finding.model_validate(finding) for finding in kept["findings"]]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def keep(self, check: str, key: str, findings: Sequence[Finding]) -> None:
+        """See `Keeper`."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        content = {"key": key, "findings": [finding.model_dump(mode="json", by_alias=True) for finding in findings]}
+        write_text(self._folder / f"{check}.json", json.dumps(content, allow_nan=False))
+
+
+def run_plan(
+    loaded: LoadedPlan,
+    *,
+    out: Path | None,
+    resume: bool,
+    formats: Sequence[str],
+    allow_inconclusive: bool,
+    progress: Progress,
+) -> RunResult:
+    """Audit what a plan describes. Raises `AuditkitError` with the exit code of the contract."""
+    began, started = time.perf_counter(), datetime.now(UTC)
+    prepared = prepare(loaded, progress)
+    prepared.allow_inconclusive = allow_inconclusive
+    plan = loaded.plan
+    directory = choose_directory(plan.name, out, resume)
+    with RunDirectory(directory, resume=resume, inputs=input_paths(plan)):
+        journal = Journal(directory / JOURNAL)
+        try:
+            resumed = bool(journal.entries)
+            journal.record("start", name=plan.name, plan=loaded.digest, data=prepared.dataset.digests, resumed=resumed)
+            prepared.keeper = RunKeeper(journal, directory)
+            prepared.store = DirectoryStore(directory / EVIDENCE)
+            clock = Clock()
+            audit = perform(prepared, clock)
+            record = RunRecord(
+                id=uuid.uuid4().hex,
+                started=started.isoformat(timespec="seconds"),
+                finished=datetime.now(UTC).isoformat(timespec="seconds"),
+                seconds=round(time.perf_counter() - began, 3),
+                stages={name: round(seconds, 3) for name, seconds in clock.stages.items()},
+                resumed=resumed,
+            )
+            audit = audit.model_copy(update={"run": record})
+            files = write_reports(audit, directory, formats)
+            if not plan.run.keep_evidence:
+                shutil.rmtree(directory / EVIDENCE, ignore_errors=True)
+            journal.record("end", verdict=audit.verdict.value, exit_code=audit.exit_code)
+        except AuditkitError as error:
+            journal.record("stopped", error=type(error).__name__, message=str(error), exit_code=error.exit_code)
+            raise
+        except KeyboardInterrupt:
+            journal.record("interrupted")
+            raise
+        finally:
+            journal.close()
+    return RunResult(audit, directory, tuple(files))
+
+
+def input_paths(plan: Plan) -> list[Path]:
+    """Every file or directory that the plan reads."""
+    return [*plan.data.splits.values(), *([plan.model.path] if plan.model.path else [])]
+
+
+def write_reports(audit: Audit, directory: Path, formats: Sequence[str]) -> list[Path]:
+    """Write `audit.json` and the wanted formats, each whole or not at all."""
+    from auditkit.checks.registry import pages
+    from auditkit.report.render import write
+
+    return write(audit, directory, ["json", *(f for f in formats if f != "json")], pages())
+
+
+def prepare(loaded: LoadedPlan, progress: Progress) -> Prepared:
+    """Open the data and check everything that can be checked before the model is loaded.
+
+    Raises `PlanError` with all problems at once, `InputRefusedError` where the data can't be read.
+    """
+    plan = loaded.plan
+    checks, problems = select_checks(plan)
+    problems += _model_problems(plan)
+    dataset = None
+    try:
+        extra = prediction_columns(plan)
+        dataset = Dataset.open(plan.data, extra=extra, exclude=extra, max_rows=plan.run.max_rows, seed=plan.run.seed)
+    except PlanError as error:
+        problems += error.problems
+    if dataset is not None:
+        if plan.data.target is None:
+            problems.append(Problem("data.target", "is required: an audit compares predictions with what was true"))
+        else:
+            problems += _task_problems(loaded, dataset, checks)
+    loaded.refuse(problems)
+    assert dataset is not None
+    return Prepared(
+        plan=plan,
+        dataset=dataset,
+        checks=checks,
+        open_model=None if plan.model.kind == "predictions" else lambda: open_model_of(plan),
+        store=DirectoryStore.__new__(DirectoryStore),
+        progress=progress,
+        source=str(loaded.source or "plan"),
+        locate=lambda error: PlanError(loaded.located(error.problems), str(loaded.source or "plan")),
+    )
+
+
+def _task_problems(loaded: LoadedPlan, dataset: Dataset, checks: list[Any]) -> list[Problem]:
+    plan = loaded.plan
+    try:
+        task = preliminary_task(plan, dataset, None).task
+    except PlanError as error:
+        return list(error.problems)
+    if plan.model.kind != "predictions" and plan.model.task is None and plan.data.positive is None:
+        return []  # only the model can say for certain which task this is; the gates are looked at once it is open
+    return gate_problems(plan.gate_list, checks, task, dataset.splits, plan)
+
+
+def open_model_of(plan: Plan) -> Model:
+    """The model, loaded in its worker process."""
+    from auditkit.models.open import open_model
+
+    return open_model(plan.model, device=plan.run.device)
+
+
+def prediction_columns(plan: Plan) -> list[str]:
+    """The columns of a file of predictions that hold predictions and scores."""
+    spec = plan.model
+    named = [spec.prediction, spec.score, *(spec.scores or {}).values()]
+    return list(dict.fromkeys(column for column in named if column is not None))
+
+
+def _model_problems(plan: Plan) -> list[Problem]:
+    spec = plan.model
+    if spec.kind == "predictions":
+        if spec.prediction is None and spec.score is None and not spec.scores:
+            return [Problem("model", "`kind: predictions` needs `prediction`, `score` or `scores`")]
+        unused = [Problem(f"model.{key}", "means nothing for `kind: predictions`") for key in ("path", "outputs")]
+        return [p for p in unused if getattr(spec, p.where.partition(".")[2]) is not None]
+    problems = [
+        Problem(f"model.{key}", f"belongs to `kind: predictions`, and this is `kind: {spec.kind}`")
+        for key in ("prediction", "score", "scores")
+        if getattr(spec, key) is not None
+    ]
+    if spec.path is None:
+        problems.append(Problem("model.path", f"is required for `kind: {spec.kind}`"))
+    elif not spec.path.exists():
+        hint = "; `auditkit train` makes one from the plan's `train:` section" if plan.train is not None else ""
+        problems.append(Problem("model.path", f"there is nothing at {spec.path}{hint}"))
+    return problems

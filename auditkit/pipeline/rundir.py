@@ -1,0 +1,86 @@
+"""The run directory: choosing it, locking it, and never overwriting what is not ours."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from auditkit.core.errors import PlanError
+from auditkit.core.files import remove_temporaries
+
+JOURNAL = "journal.jsonl"
+EVIDENCE = "evidence"
+LOCK = ".lock"
+
+
+def slug(name: str) -> str:
+    """A name as a folder can carry it."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:60] or "audit"
+
+
+def choose_directory(name: str, out: Path | None, resume: bool, parent: Path = Path("audits")) -> Path:
+    """The directory of this run: `out`, or a new one under `audits/`, or with `resume` the newest of that name."""
+    if out is not None:
+        return out
+    if resume:
+        earlier = sorted(parent.glob(f"{slug(name)}-*/{JOURNAL}"), key=lambda path: path.stat().st_mtime)
+        if not earlier:
+            raise PlanError(f"--resume: there is no earlier run of {name!r} under {parent}/; name it with --out")
+        return earlier[-1].parent
+    return parent / f"{slug(name)}-{datetime.now(UTC):%Y-%m-%d}-{uuid.uuid4().hex[:6]}"
+
+
+class RunDirectory:
+    """A locked run directory. Use as a context manager."""
+
+    def __init__(self, path: Path, *, resume: bool, inputs: Sequence[Path] = ()) -> None:
+        self.path = path
+        self._resume = resume
+        self._inputs = inputs
+        self._lock: IO[bytes] | None = None
+
+    def __enter__(self) -> RunDirectory:
+        self._refuse_foreign()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.path / LOCK).open("ab")
+        except OSError as error:
+            raise PlanError(f"--out {self.path}: can't be written: {error.strerror}") from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock.close()
+            raise PlanError(
+                f"--out {self.path}: another run is writing there; wait for it, or choose another"
+            ) from None
+        remove_temporaries(self.path)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        assert self._lock is not None
+        (self.path / LOCK).unlink(missing_ok=True)
+        self._lock.close()
+
+    def _refuse_foreign(self) -> None:
+        path = self.path
+        if path.exists() and not path.is_dir():
+            raise PlanError(f"--out {path}: is a file; name a directory")
+        inside = path.resolve()
+        for source in self._inputs:
+            if source.resolve().is_relative_to(inside):
+                raise PlanError(f"--out {path}: holds an input of this audit ({source.name}); choose another directory")
+        content = [entry for entry in os.listdir(path) if entry != LOCK] if path.is_dir() else []
+        if not content:
+            return
+        if JOURNAL not in content:
+            raise PlanError(f"--out {path}: holds other files; choose an empty or a new directory")
+        if not self._resume:
+            raise PlanError(
+                f"--out {path}: holds an earlier run; --resume goes on with it, or choose another directory"
+            )

@@ -1,0 +1,166 @@
+"""Which checks a plan runs, and whether its gates can be judged by them: asked before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from auditkit.checks.registry import CHECKS, FAMILIES
+from auditkit.core.check import Check
+from auditkit.core.errors import PlanError, Problem, nearest
+from auditkit.core.task import Offer, Task
+from auditkit.pipeline.gates import DEFAULT_SPLIT
+from auditkit.pipeline.plan import GateSpec, Plan
+
+
+def select_checks(plan: Plan) -> tuple[list[Check], list[Problem]]:
+    """The checks that the plan runs, with their options, and every problem of the `checks:` section.
+
+    The default suite runs unless a check or a whole family is `off`; naming a check (`on`, or options) adds it.
+    """
+    problems = [problem for name in plan.checks for problem in _name_problems(name, plan.checks[name])]
+    chosen: list[Check] = []
+    for name in CHECKS.names():
+        kind = CHECKS.get(name)
+        setting = plan.checks.get(name, plan.checks.get(name.partition(".")[0], "on" if kind.default else "off"))
+        if setting == "off":
+            continue
+        try:
+            chosen.append(kind.model_validate(setting if isinstance(setting, dict) and name in plan.checks else {}))
+        except ValidationError as error:
+            problems += _option_problems(name, kind, error)
+    return chosen, problems
+
+
+def _name_problems(name: str, setting: Any) -> list[Problem]:
+    where = f"checks.{name}"
+    if name in CHECKS.names():
+        return []
+    if name in FAMILIES:
+        if isinstance(setting, dict):
+            return [Problem(where, "is a family; options belong to one of its checks")]
+        has_checks = any(check.startswith(f"{name}.") for check in CHECKS.names())
+        if setting == "on" and not has_checks:
+            return [Problem(where, "this version has no check of that family")]
+        return []
+    return [Problem(where, f"no such check or family{nearest(name, [*CHECKS.names(), *FAMILIES])}")]
+
+
+def _option_problems(name: str, kind: type[Check], error: ValidationError) -> list[Problem]:
+    problems = []
+    for item in error.errors(include_url=False):
+        option = ".".join(str(part) for part in item["loc"])
+        where = f"checks.{name}.{option}" if option else f"checks.{name}"
+        if item["type"] == "extra_forbidden":
+            problems.append(Problem(where, f"unknown option{nearest(option, kind.model_fields)}"))
+        else:
+            problems.append(Problem(where, f"{item['msg'][:1].lower()}{item['msg'][1:]}, found {item['input']!r}"))
+    return problems
+
+
+def gate_problems(
+    gates: Sequence[GateSpec], checks: Sequence[Check], task: Task, splits: Sequence[str], plan: Plan
+) -> list[Problem]:
+    """Every gate that could never select a finding: a misspelt metric, an unknown column, a check that is off."""
+    running = {check.id: check for check in checks}
+    problems = []
+    for index, gate in enumerate(gates):
+        where = f"gates[{index}]"
+        problems += _unique_gate(gates, index, where)
+        if gate.check not in running:
+            problems.append(Problem(f"{where}.check", _absent_check(gate.check)))
+            continue
+        offers = [offer for offer in running[gate.check].offers(task) if offer.metric == gate.metric]
+        if not offers:
+            names = sorted({offer.metric for offer in running[gate.check].offers(task)})
+            hint = nearest(gate.metric, names) or f"; it measures {', '.join(names[:12])}" + (
+                ", ..." if len(names) > 12 else ""
+            )
+            problems.append(
+                Problem(f"{where}.metric", f"{gate.check} has no metric {gate.metric!r} for {task.kind.value}{hint}")
+            )
+        else:
+            problems += _selector_problems(gate, offers, task, where, splits, plan)
+    return problems
+
+
+def _unique_gate(gates: Sequence[GateSpec], index: int, where: str) -> list[Problem]:
+    first = gates.index(gates[index])
+    return [Problem(where, f"is the same as gates[{first}]")] if first < index else []
+
+
+def _absent_check(name: str) -> str:
+    if name in CHECKS.names():
+        return f"the check {name!r} is off, so this gate could never be judged"
+    return f"no check {name!r}{nearest(name, CHECKS.names())}"
+
+
+def _selector_problems(
+    gate: GateSpec, offers: Sequence[Offer], task: Task, where: str, splits: Sequence[str], plan: Plan
+) -> list[Problem]:
+    problems = []
+    split = gate.split or DEFAULT_SPLIT
+    if split not in splits:
+        problems.append(Problem(f"{where}.split", f"the data has no split {split!r}{nearest(split, splits)}"))
+    if gate.by is not None:
+        problems += _by_problems(gate, offers, where, plan)
+    elif any(offer.by for offer in offers) and not all(not offer.by for offer in offers) and not plan.data.sensitive:
+        problems.append(Problem(f"{where}.metric", "needs groups, and `data.sensitive` names no column"))
+    if gate.group is not None:
+        if not any(offer.group for offer in offers):
+            problems.append(Problem(f"{where}.group", f"{gate.metric!r} is not a metric of a single group"))
+        problems += _declared_group_problems(gate, where, plan)
+    if gate.class_ is not None:
+        if not any(offer.class_ for offer in offers):
+            problems.append(Problem(f"{where}.class", f"{gate.metric!r} is not a metric of a single class"))
+        elif gate.class_ not in task.classes:
+            problems.append(
+                Problem(f"{where}.class", f"the model has no class {gate.class_!r}{nearest(gate.class_, task.classes)}")
+            )
+    if gate.slice is not None:
+        problems.append(Problem(f"{where}.slice", f"{gate.check} measures no slices"))
+    return problems
+
+
+def _by_problems(gate: GateSpec, offers: Sequence[Offer], where: str, plan: Plan) -> list[Problem]:
+    assert gate.by is not None
+    if not any(offer.by for offer in offers):
+        return [Problem(f"{where}.by", f"{gate.metric!r} is not measured by group")]
+    known = plan.data.sensitive
+    problems = [
+        Problem(f"{where}.by", f"{column!r} is not in `data.sensitive`{nearest(column, known)}")
+        for column in gate.by
+        if column not in known
+    ]
+    if len(set(gate.by)) < len(gate.by) or not gate.by:
+        problems.append(Problem(f"{where}.by", "must name different columns"))
+    return problems
+
+
+def _declared_group_problems(gate: GateSpec, where: str, plan: Plan) -> list[Problem]:
+    if gate.by is None or len(gate.by) != 1 or gate.by[0] not in plan.data.groups:
+        return []
+    declared = plan.data.groups[gate.by[0]]
+    if gate.group in declared:
+        return []
+    return [
+        Problem(
+            f"{where}.group",
+            f"`data.groups.{gate.by[0]}` declares no {gate.group!r}{nearest(str(gate.group), declared)}",
+        )
+    ]
+
+
+def intersections_of(gates: Sequence[GateSpec], plan: Plan) -> tuple[tuple[str, ...], ...]:
+    """The intersections that gates name, each in the order in which `data.sensitive` lists its columns."""
+    order = {name: position for position, name in enumerate(plan.data.sensitive)}
+    named = {tuple(sorted(gate.by, key=lambda c: order.get(c, 0))) for gate in gates if gate.by and len(gate.by) > 1}
+    return tuple(sorted(named))
+
+
+def require(problems: Sequence[Problem], source: str) -> None:
+    """Raise `PlanError` if there is any problem."""
+    if problems:
+        raise PlanError(list(problems), source)
