@@ -1,0 +1,115 @@
+"""Confidence limits in closed form: Wilson for a proportion, MOVER for a difference or a ratio of two quantities."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import brentq
+from scipy.special import gammaincinv, ndtr, ndtri, stdtrit
+
+from auditkit.core.types import FloatArray
+
+Limits = tuple[FloatArray, FloatArray]
+
+
+def normal_quantile(confidence: float) -> float:
+    """The two-sided standard normal critical value: 1.96 for 0.95. Raises `ValueError` outside (0, 1)."""
+    if not 0.0 < confidence < 1.0:
+        raise ValueError(f"confidence must lie between 0 and 1, got {confidence}")
+    return float(-ndtri((1.0 - confidence) / 2.0))
+
+
+def student_quantile(z: float, df: npt.ArrayLike) -> FloatArray:
+    """The Student t quantile with the same tail probability as the normal quantile `z`; `df` may be infinite."""
+    return np.asarray(-stdtrit(np.asarray(df, dtype=np.float64), ndtr(-z)), dtype=np.float64)
+
+
+def split_confidence(confidence: float, parts: int) -> float:
+    """The confidence that each of `parts` families needs so that all hold together (Šidák 1967).
+
+    Exact for independent families (true- and false-positive rates rest on different rows), conservative otherwise.
+    """
+    return float(confidence ** (1.0 / parts))
+
+
+@lru_cache(maxsize=256)
+def range_quantile(confidence: float, groups: int) -> float:
+    """Critical value for all pairs among `groups` quantities at once: q(confidence; groups, ∞) / √2.
+
+    q is the quantile of the range of `groups` independent standard normals (Tukey 1953). For two groups it is the
+    ordinary two-sided normal critical value. Raises `ValueError` below two groups.
+    """
+    if groups < 2:
+        raise ValueError(f"pairs need at least two groups, got {groups}")
+    if groups == 2:
+        return normal_quantile(confidence)
+    nodes, step = np.linspace(-9.0, 9.0, 1201, retstep=True)
+    density = np.exp(-(nodes**2) / 2) / np.sqrt(2 * np.pi)
+
+    def excess(q: float) -> float:
+        inside = ndtr(nodes) - ndtr(nodes - q)
+        return float(groups * step * np.sum(density * inside ** (groups - 1))) - confidence
+
+    return float(brentq(excess, 1e-6, 40.0, xtol=1e-10)) / float(np.sqrt(2.0))
+
+
+def wilson(p: FloatArray, n: FloatArray, z: float) -> Limits:
+    """Modified Wilson limits of proportions `p` (`[G]`, in [0, 1]) that rest on `n` (`[G]`, > 0, real) rows.
+
+    Wilson (1927); where only one to three rows (two where n ≤ 50) are on one side, the limit towards that side is the
+    Poisson one of Brown, Cai and DasGupta (2001, section 4.1.1), because Wilson's own covers badly there.
+    """
+    p, n = np.asarray(p, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    centre = p + z**2 / (2 * n)
+    spread = z * np.sqrt(np.maximum(p * (1 - p) / n, 0.0) + z**2 / (4 * n**2))
+    scale = 1 + z**2 / n
+    low, high = (centre - spread) / scale, (centre + spread) / scale
+    low = np.minimum(low, _poisson_lower(p, n, z))
+    high = np.maximum(high, 1 - _poisson_lower(1 - p, n, z))
+    low = np.where(p <= 0, 0.0, np.clip(low, 0.0, p))
+    high = np.where(p >= 1, 1.0, np.clip(high, p, 1.0))
+    return low, high
+
+
+def _poisson_lower(p: FloatArray, n: FloatArray, z: float) -> FloatArray:
+    """Brown, Cai and DasGupta's lower limit where it applies, 1 elsewhere."""
+    count = p * n
+    few = (count > 1e-9) & (count <= np.where(n <= 50, 2.0, 3.0) + 1e-9)
+    limit = np.ones_like(p)
+    if few.any():
+        limit[few] = gammaincinv(count[few], 2 * ndtr(-z)) / n[few]
+    return limit
+
+
+def mover_difference(first: FloatArray, first_limits: Limits, second: FloatArray, second_limits: Limits) -> Limits:
+    """Limits of `first − second`, from the limits of each; arrays that broadcast.
+
+    Newcombe (1998, method 10) where the limits are Wilson's; in general Zou and Donner (2008), MOVER.
+    """
+    centre = first - second
+    low = centre - np.hypot(first - first_limits[0], second_limits[1] - second)
+    high = centre + np.hypot(first_limits[1] - first, second - second_limits[0])
+    return low, high
+
+
+def mover_ratio(first: FloatArray, first_limits: Limits, second: FloatArray, second_limits: Limits) -> Limits:
+    """Limits of `first / second` for quantities that are not negative; arrays that broadcast.
+
+    MOVER-R: Donner and Zou (2012, eq. 9), rationalised so that zero rates need no special case. The upper limit is
+    infinite where the denominator may be 0.
+    """
+    product = first * second
+    lower_first = np.maximum(first_limits[0], 0.0)
+    a = lower_first * (2 * first - lower_first)
+    b = second_limits[1] * (2 * second - second_limits[1])
+    c = first_limits[1] * (2 * first - first_limits[1])
+    lower_second = np.maximum(second_limits[0], 0.0)
+    d = lower_second * (2 * second - lower_second)
+    below = product + np.sqrt(np.maximum(product**2 - a * b, 0.0))
+    above = product + np.sqrt(np.maximum(product**2 - c * d, 0.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low = np.where(below > 0, a / below, 0.0)
+        high = np.where(d > 0, above / d, np.inf)
+    return low, high

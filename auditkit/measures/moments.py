@@ -1,0 +1,172 @@
+"""What an interval of a ratio of sums rests on: value, variance, degrees of freedom and effective rows, by group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from auditkit.core.task import RowStatistic
+from auditkit.core.types import BoolArray, FloatArray, IntArray
+from auditkit.measures.intervals import Limits, student_quantile, wilson
+
+#: A spread this small against the values is round-off of equal values.
+_ROUND_OFF = 1e-12
+
+
+@dataclass(frozen=True)
+class Moments:
+    """One statistic in G groups; every array is `[G]`.
+
+    `n`: rows in the denominator. `value`: NaN where the denominator is 0. `variance`: that of the value, NaN where
+    fewer than two independent units (rows, or clusters) carry it, 0 where all values are equal. `df`: degrees of
+    freedom of that variance. `effective`: so many independent, equally weighted rows would know as much about a
+    proportion. `units`: Kish's (1965) effective number of independent units.
+    """
+
+    n: IntArray
+    value: FloatArray
+    variance: FloatArray
+    df: FloatArray
+    effective: FloatArray
+    units: FloatArray
+    plain: bool
+
+    @property
+    def defined(self) -> BoolArray:
+        """Where the denominator is not 0, `[G]`."""
+        return np.isfinite(self.value)
+
+    def take(self, keep: IntArray | BoolArray) -> Moments:
+        """The same for some of the groups."""
+        return Moments(
+            self.n[keep],
+            self.value[keep],
+            self.variance[keep],
+            self.df[keep],
+            self.effective[keep],
+            self.units[keep],
+            self.plain,
+        )
+
+    def effective_at(self, z: float) -> FloatArray:
+        """Effective rows for the critical value `z`, `[G]`.
+
+        Korn and Graubard (1998): a variance that was itself estimated from few units counts for less, by (z/t)². Rows
+        that repeat each other within their cluster are worth no less than one row a cluster, so it stops there.
+        """
+        if self.plain:
+            return self.effective
+        shrunk = self.effective * (z / student_quantile(z, np.maximum(self.df, 1e-3))) ** 2
+        return np.where(self.effective > self.units, np.maximum(shrunk, self.units), self.effective)
+
+    def wilson(self, z: float) -> Limits:
+        """Wilson limits of a proportion; the value of every group must be defined."""
+        return wilson(self.value, self.effective_at(z), z)
+
+
+def moments(
+    stat: RowStatistic,
+    codes: IntArray | None = None,
+    groups: int = 1,
+    weight: FloatArray | None = None,
+    cluster: IntArray | None = None,
+) -> Moments:
+    """Moments of `stat` in each of `groups` groups; `codes` (`[n]`, all rows in one group without) name the groups.
+
+    `weight` (`[n]`, ≥ 0) and `cluster` (`[n]`, any integers: rows of one cluster are not independent) are optional.
+    """
+    rows = np.flatnonzero(stat.counts if weight is None else stat.counts & (weight > 0))
+    everything = len(rows) == len(stat.counts)
+    group = np.zeros(len(rows), dtype=np.int64) if codes is None else (codes if everything else codes[rows])
+    values = stat.numerator if everything else stat.numerator[rows]
+    if weight is None and cluster is None:
+        return _plain(values, group, groups, stat.kind == "mean")
+    w = np.ones(len(rows)) if weight is None else weight[rows]
+    return _weighted(values, group, groups, w, None if cluster is None else cluster[rows], stat.kind == "mean")
+
+
+def sums(of: IntArray, values: FloatArray | BoolArray, groups: int) -> FloatArray:
+    """Σ `values` (`[n]`) in each of `groups` groups, in the order of the rows."""
+    return np.bincount(of, weights=values, minlength=groups).astype(np.float64, copy=False)
+
+
+def _plain(values: FloatArray, group: IntArray, groups: int, mean: bool) -> Moments:
+    n = np.bincount(group, minlength=groups).astype(np.int64)
+    total = sums(group, values, groups)
+    size = n.astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = np.where(n > 0, total / size, np.nan)
+        if mean:
+            squares = sums(group, (values - value[group]) ** 2, groups)
+            variance = np.where(n > 1, squares / (size - 1) / size, np.nan)
+        else:
+            variance = np.where(n > 1, value * (1 - value) / (size - 1), np.nan)
+    return Moments(n, value, _without_round_off(variance, value), np.maximum(size - 1, 0), size, size, plain=True)
+
+
+def _weighted(
+    values: FloatArray, group: IntArray, groups: int, w: FloatArray, cluster: IntArray | None, mean: bool
+) -> Moments:
+    """Linearised variance of a ratio over cluster totals, with Bell and McCaffrey's (2002) bias correction (CR2) and
+    degrees of freedom for a mean. With equal weights and one row a cluster it is s²/n with n − 1."""
+    n = np.bincount(group, minlength=groups).astype(np.int64)
+    of, size, total = _units(values, group, w, cluster)
+    whole = sums(of, size, groups)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = np.where(whole > 0, sums(of, total, groups) / whole, np.nan)
+        if not mean:
+            value = np.clip(value, 0.0, 1.0)
+    share = size / whole[of]
+    variance, df, squares = _bell_mccaffrey(of, groups, share, total / size - value[of])
+    variance = _without_round_off(variance, value)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        units = np.where(squares > 0, 1.0 / squares, 0.0)
+        effective = value * (1 - value) / (1 - squares) / variance
+    known = np.isfinite(effective) & (variance > 0) & (units > 1 + 1e-9)
+    effective = np.minimum(np.where(known, effective, units), n)
+    return Moments(n, value, variance, df, effective, np.minimum(units, n), plain=False)
+
+
+def _units(
+    values: FloatArray, group: IntArray, w: FloatArray, cluster: IntArray | None
+) -> tuple[IntArray, FloatArray, FloatArray]:
+    """The independent units: the group, the weight and the weighted sum of each."""
+    if cluster is None:
+        return group, w, w * values
+    _, compact = np.unique(cluster, return_inverse=True)
+    width = int(compact.max()) + 1 if len(compact) else 1
+    keys, unit = np.unique(group * width + compact, return_inverse=True)
+    size = sums(unit, w, len(keys))
+    return (keys // width).astype(np.int64), size, sums(unit, w * values, len(keys))
+
+
+def _bell_mccaffrey(
+    of: IntArray, groups: int, share: FloatArray, residual: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Variance, degrees of freedom, and Σ share² of each group, from its units' shares of the weight.
+
+    The residual of unit i has variance M_ii σ², M_ij = δ_ij − h_i − h_j + Σh². Dividing its square by M_ii makes the
+    variance unbiased, and the degrees of freedom are Satterthwaite's, (Σh²)² / tr(B²), B_ij = √(a_i a_j) M_ij.
+    """
+
+    def total(x: FloatArray) -> FloatArray:
+        return sums(of, x, groups)
+
+    squares = total(share**2)
+    leverage = 1 - 2 * share + squares[of]
+    alone = leverage <= 1e-12
+    a = np.where(alone, 0.0, share**2 / np.where(alone, 1.0, leverage))
+    several = sums(of, ~alone, groups) > 1
+    variance = np.where(several, total(a * residual**2), np.nan)
+    a0, a1, a2 = total(a), total(a * share), total(a * share**2)
+    trace = squares**2 * a0**2 + 2 * a0 * a2 + 2 * a1**2 - 4 * squares * a0 * a1
+    trace += total((a * leverage) ** 2 - (a * (squares[of] - 2 * share)) ** 2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        df = np.where(several & (trace > 0), squares**2 / trace, 0.0)
+    return variance, df, squares
+
+
+def _without_round_off(variance: FloatArray, value: FloatArray) -> FloatArray:
+    with np.errstate(invalid="ignore"):
+        return np.where(np.sqrt(variance) <= _ROUND_OFF * np.abs(value), 0.0, variance)

@@ -1,0 +1,169 @@
+"""The simultaneous interval over every pair of groups, without ever holding all pairs at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from auditkit.core.types import BoolArray, FloatArray, IntArray
+from auditkit.measures.intervals import Limits, mover_difference, mover_ratio, student_quantile
+from auditkit.measures.moments import Moments
+
+#: So many pairs are compared at a time.
+_BLOCK = 2_000_000
+
+
+@dataclass(frozen=True)
+class _Kinds:
+    """Groups that look alike count once: their value, limits, and whether there are several of the kind."""
+
+    value: FloatArray
+    low: FloatArray
+    high: FloatArray
+    several: BoolArray
+
+    @property
+    def limits(self) -> Limits:
+        return self.low, self.high
+
+    def rows(self) -> Iterator[slice]:
+        """Blocks of kinds, each to be compared with all."""
+        step = max(1, _BLOCK // len(self.value))
+        for start in range(0, len(self.value), step):
+            yield slice(start, start + step)
+
+
+def _kinds(value: FloatArray, limits: Limits) -> _Kinds:
+    found, counts = np.unique(np.stack([value, *limits], axis=1), axis=0, return_counts=True)
+    return _Kinds(found[:, 0], found[:, 1], found[:, 2], counts > 1)
+
+
+def _over_pairs(
+    kinds: _Kinds, mover: Callable[[FloatArray, Limits, FloatArray, Limits], Limits], sign: float
+) -> tuple[float, float]:
+    """The largest (`sign` 1) or smallest (−1) lower and upper limit over all ordered pairs of different groups."""
+    low = high = -np.inf
+    for block in kinds.rows():
+        first = (kinds.low[block, None], kinds.high[block, None])
+        lower, upper = mover(kinds.value[block, None], first, kinds.value[None], (kinds.low[None], kinds.high[None]))
+        itself = np.arange(len(kinds.value))[block]
+        alone = itself[~kinds.several[itself]]
+        lower[alone - block.start, alone] = upper[alone - block.start, alone] = -sign * np.inf
+        low, high = max(low, float(np.max(sign * lower))), max(high, float(np.max(sign * upper)))
+    return sign * low, sign * high
+
+
+def proportion_difference(found: Moments, z: float) -> tuple[float, float]:
+    """Interval of the largest difference: Newcombe's for each pair, at the simultaneous critical value `z`."""
+    kinds = _kinds(found.value, found.wilson(z))
+    low, high = _over_pairs(kinds, mover_difference, 1.0)
+    return max(0.0, low), min(1.0, high)
+
+
+def proportion_ratio(found: Moments, z: float) -> tuple[float, float]:
+    """Interval of smallest over largest: MOVER-R for each pair, at the simultaneous critical value `z`."""
+    kinds = _kinds(found.value, found.wilson(z))
+    low, high = _over_pairs(kinds, mover_ratio, -1.0)
+    return max(0.0, low), min(1.0, high)
+
+
+def with_pooled_spread(found: Moments) -> Moments | None:
+    """Groups of one row, or of equal values, borrow the pooled within-group spread; None where nothing has any."""
+    spread = np.isfinite(found.variance) & (found.variance > 0)
+    if not spread.any():
+        return None
+    if spread.all():
+        return found
+    degrees = found.df[spread]
+    row_variance = float(np.sum(degrees * found.variance[spread] * found.units[spread]) / degrees.sum())
+    variance = np.where(spread, found.variance, row_variance / found.units)
+    df = np.where(spread, found.df, degrees.sum())
+    return Moments(found.n, found.value, variance, df, found.effective, found.units, found.plain)
+
+
+def mean_difference(found: Moments, z: float) -> tuple[float, float] | None:
+    """Interval of the largest difference of means: Welch's t for each pair, at the tail probability of `z`.
+
+    Games and Howell (1976), except that the critical value of a pair is the t quantile with the tail probability that
+    Tukey's has for known variances: a little wider where the groups are small. None where no group has any spread.
+    """
+    usable = with_pooled_spread(found)
+    if usable is None:
+        return None
+    low = high = -np.inf
+    size = len(usable.value)
+    step = max(1, _BLOCK // size)
+    for start in range(0, size, step):
+        block = slice(start, min(start + step, size))
+        centre, half = _welch_block(usable, block, z)
+        itself = np.arange(block.start, block.stop)
+        half[itself - start, itself] = 0.0
+        low = max(low, float(np.max(np.where(half > 0, centre - half, -np.inf))))
+        high = max(high, float(np.max(np.where(half > 0, centre + half, -np.inf))))
+    return (max(0.0, low), high) if np.isfinite(high) else None
+
+
+def _welch_block(found: Moments, block: slice, z: float) -> tuple[FloatArray, FloatArray]:
+    """Differences and half-widths of a block of groups against all groups."""
+    v, df = found.variance, np.maximum(found.df, 1e-3)
+    both = v[block, None] + v[None]
+    freedom = both**2 / (v[block, None] ** 2 / df[block, None] + v[None] ** 2 / df[None])
+    return found.value[block, None] - found.value[None], _student(z, freedom) * np.sqrt(both)
+
+
+def _student(z: float, df: FloatArray) -> FloatArray:
+    """`student_quantile` on few points of df, interpolated in 1/df (to 1e-5 of itself): exact is slow for many."""
+    if df.size <= 2000:
+        return student_quantile(z, df)
+    inverse = np.concatenate([[0.0], np.geomspace(1e-6, 1.0 / max(float(df.min()), 1e-3), 600)])
+    exact = np.concatenate([[z], student_quantile(z, 1 / inverse[1:])])
+    return np.interp(1 / df, inverse, exact)
+
+
+def mean_ratio(found: Moments, z: float) -> tuple[float, float] | None:
+    """Interval of smallest over largest mean (none is negative): MOVER-R from t limits. None without any spread."""
+    usable = with_pooled_spread(found)
+    if usable is None:
+        return None
+    half = student_quantile(z, np.maximum(usable.df, 1e-3)) * np.sqrt(usable.variance)
+    kinds = _kinds(usable.value, (np.maximum(usable.value - half, 0.0), usable.value + half))
+    low, high = _over_pairs(kinds, mover_ratio, -1.0)
+    return max(0.0, low), min(1.0, high)
+
+
+def null_gaps(values: list[Moments], kinds: list[str], ratio: bool) -> float | None:
+    """The gap that one expects where every group has the pooled rate, by simulation with a fixed generator.
+
+    Counts are drawn from the binomial of the effective rows, means from the normal of their variance; the gap is the
+    worst of all statistics, as in the gap itself. None where it can't be said.
+    """
+    rng = np.random.default_rng(20_240_229)
+    size = max(len(found.value) for found in values)
+    replicates = int(np.clip(400_000 // size, 50, 2000))
+    worst: FloatArray | None = None
+    for found, kind in zip(values, kinds, strict=True):
+        drawn = _drawn(found, kind, replicates, rng)
+        if drawn is None:
+            return None
+        top, bottom = drawn.max(axis=1), drawn.min(axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            gap = bottom / top if ratio else top - bottom
+        worst = gap if worst is None else (np.fmin(worst, gap) if ratio else np.fmax(worst, gap))
+    if worst is None or not np.isfinite(worst).any():
+        return None
+    return float(np.nanmean(worst))
+
+
+def _drawn(found: Moments, kind: str, replicates: int, rng: np.random.Generator) -> FloatArray | None:
+    pooled = float(np.average(found.value, weights=found.n))
+    shape = (replicates, len(found.value))
+    if kind == "proportion":
+        rows: IntArray = np.maximum(np.rint(found.effective), 1).astype(np.int64)
+        counts = rng.binomial(rows, min(max(pooled, 0.0), 1.0), size=shape)
+        return np.asarray(counts / rows, dtype=np.float64)
+    usable = with_pooled_spread(found)
+    if usable is None:
+        return None
+    return np.asarray(pooled + np.sqrt(usable.variance) * rng.standard_normal(shape), dtype=np.float64)

@@ -1,0 +1,72 @@
+"""One rate or mean with its interval: over all rows, and for each group."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from auditkit.core.estimate import Estimate
+from auditkit.core.outcomes import Groups
+from auditkit.core.task import RowStatistic
+from auditkit.core.types import FloatArray, IntArray
+from auditkit.measures.intervals import normal_quantile, student_quantile
+from auditkit.measures.moments import Moments, moments
+
+
+def estimate(
+    stat: RowStatistic,
+    weight: FloatArray | None = None,
+    cluster: IntArray | None = None,
+    confidence: float = 0.95,
+) -> Estimate:
+    """`stat` over all its rows, Σ w·numerator / Σ w over the rows that count.
+
+    Proportions take Wilson's interval, modified near 0 and 1 (Brown, Cai and DasGupta 2001). Weights (`[n]`, ≥ 0) and
+    clusters (`[n]`) enter through the linearised variance of the ratio as an effective number of rows (Korn and
+    Graubard 1998). Means take Student's t, cluster-robust with Bell and McCaffrey's (2002) degrees of freedom. A mean
+    of one row, or of equal values, has no interval and says why. Without rows: no value, and the reason.
+    """
+    found = moments(stat, None, 1, weight, cluster)
+    return _estimates(stat, found, (stat.name,), confidence)[0]
+
+
+def by_group(
+    stat: RowStatistic,
+    groups: Groups,
+    weight: FloatArray | None = None,
+    cluster: IntArray | None = None,
+    confidence: float = 0.95,
+) -> tuple[Estimate, ...]:
+    """`stat` in each group, aligned with `groups.labels`; intervals are pointwise, as in `estimate`.
+
+    A group without a row that counts has no value: its reason names what is missing. Σ over groups costs O(rows).
+    """
+    found = moments(stat, groups.codes, len(groups.labels), weight, cluster)
+    return _estimates(stat, found, groups.labels, confidence)
+
+
+def _estimates(stat: RowStatistic, found: Moments, names: tuple[str, ...], confidence: float) -> tuple[Estimate, ...]:
+    z = normal_quantile(confidence)
+    known = np.flatnonzero(found.defined)
+    some = found.take(known)
+    if stat.kind == "proportion":
+        low, high = some.wilson(z)
+        method = "Wilson" if found.plain else "Wilson, effective rows"
+    else:
+        half = student_quantile(z, np.maximum(some.df, 1e-3)) * np.sqrt(some.variance)
+        low, high = some.value - half, some.value + half
+        method = "Student t" if found.plain else "Student t, linearised"
+    results = [Estimate.undefined(f"{name}: there are no rows with {stat.empty}") for name in names]
+    for at, i in enumerate(known):
+        value, n = float(some.value[at]), int(some.n[at])
+        if low[at] < high[at] and np.isfinite(high[at] - low[at]):
+            results[i] = Estimate(value, float(low[at]), float(high[at]), confidence, method, n)
+        else:
+            results[i] = Estimate(value, method=method, n=n, reason=f"{names[i]}: {no_spread(n)}")
+    return tuple(results)
+
+
+def no_spread(n: int) -> str:
+    """Why a mean of `n` rows has no interval."""
+    if n == 1:
+        return "one row alone says nothing of the spread, so there is no interval"
+    return f"the {n} rows are all equal, or one independent unit, so their spread can't be estimated"
