@@ -39,7 +39,7 @@ def family_title(family: str) -> str:
 
 def group_name(group: str) -> str:
     """A group as shown; the empty string has a name too."""
-    return line(group) or "(empty)"
+    return line(group) or text("group.empty")
 
 
 def slice_text(scope: Scope) -> str:

@@ -7,11 +7,12 @@ a rate of two rows tells the reader about two people. `audit.json` keeps every n
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from auditkit.core.audit import Audit
 from auditkit.core.figure import Cell, Figure, Point, Table
-from auditkit.core.finding import Finding
+from auditkit.core.finding import Finding, Scope
 from auditkit.report.labels import finding_label
 from auditkit.report.messages import text
 
@@ -20,8 +21,35 @@ DEFAULT_MIN_CELL = 5
 SUPPRESSED = "suppressed"
 _COUNT_COLUMNS = frozenset({"n", "rows", "count", "size", "support"})
 _COUNTED = re.compile(r"(?<![\w.,])(\d+)(?= (?:\w+ )?rows?\b)")
+_PROSE = ("title", "explanation", "reason", "remedy", "affected")
+#: The rates that stand behind gaps whose names don't tell.
+_BEHIND = {
+    "demographic_parity": ("selection_rate",),
+    "equal_opportunity": ("true_positive_rate",),
+    "equalized_odds": ("true_positive_rate", "false_positive_rate"),
+}
 
-Small = frozenset[tuple[str | None, str]]
+
+@dataclass(frozen=True)
+class _Small:
+    """What is small: `groups` in every one of their rates, `cells` in one rate; keyed by split and attribute."""
+
+    least: int
+    groups: frozenset[tuple[str | None, str | None, str]]
+    cells: frozenset[tuple[str | None, str | None, str, str]]
+
+    def holds(self, scope: Scope, group: str) -> bool:
+        return (scope.split, scope.attribute, group) in self.groups
+
+    def behind(self, scope: Scope, group: str, metric: str) -> bool:
+        """Whether a rate that the gap `metric` is made of is small for this group."""
+        stem = metric.removesuffix("_difference").removesuffix("_ratio")
+        rates = _BEHIND.get(stem, (stem,))
+        return self.holds(scope, group) or any((scope.split, scope.attribute, group, r) in self.cells for r in rates)
+
+    def counts(self, n: Cell) -> bool:
+        """Whether `n` is a count of 1 to `least` − 1. Nobody stands behind 0."""
+        return isinstance(n, int | float) and not isinstance(n, bool) and 0 < n < self.least
 
 
 def min_cell(audit: Audit) -> int:
@@ -33,73 +61,73 @@ def min_cell(audit: Audit) -> int:
 
 def protect(audit: Audit) -> Audit:
     """The audit without values, counts and texts that rest on 1 to `min_cell` − 1 rows of a group or a bin."""
-    least = min_cell(audit)
-    small = frozenset(
-        (f.scope.attribute, group)
-        for f in audit.findings
-        if f.scope.attribute and f.scope.compared is None and _is_small(f.n, least)
-        for group in f.scope.groups or ()
-    )
-    findings = tuple(_protect_finding(f, least, small) for f in audit.findings)
-    return audit.model_copy(update={"findings": findings})
+    small = _find_small(audit.findings, min_cell(audit))
+    return audit.model_copy(update={"findings": tuple(_protect_finding(f, small) for f in audit.findings)})
 
 
-def _is_small(n: Cell, least: int) -> bool:
-    return isinstance(n, int | float) and not isinstance(n, bool) and 0 < n < least
+def _find_small(findings: Iterable[Finding], least: int) -> _Small:
+    sizes: dict[tuple[str | None, str | None, str], dict[str, int]] = {}
+    for f in findings:
+        if f.scope.attribute and f.scope.compared is None and f.n is not None and len(f.scope.groups or ()) == 1:
+            key = (f.scope.split, f.scope.attribute, (f.scope.groups or ("",))[0])
+            sizes.setdefault(key, {})[f.metric] = f.n
+    groups = frozenset(key for key, rates in sizes.items() if 0 < max(rates.values()) < least)
+    cells = frozenset((*key, metric) for key, rates in sizes.items() for metric, n in rates.items() if 0 < n < least)
+    return _Small(least, groups, cells)
 
 
-def _protect_finding(finding: Finding, least: int, small: Small) -> Finding:
+def _protect_finding(finding: Finding, small: _Small) -> Finding:
     scope = finding.scope
-    figures = tuple(_protect_figure(f, least, small, scope.attribute) for f in finding.figures)
-    tables = tuple(_protect_table(t, least, small, scope.attribute) for t in finding.tables)
-    involved = [group for group in scope.groups or () if (scope.attribute, group) in small]
+    update: dict[str, object] = {
+        "figures": tuple(_protect_figure(f, scope, small) for f in finding.figures),
+        "tables": tuple(_protect_table(t, scope, small) for t in finding.tables),
+    }
     about_people = scope.attribute is not None or scope.slice is not None
-    own = about_people and scope.compared is None and _is_small(finding.n, least)
-    gap = scope.compared is not None and bool(involved)
-    update: dict[str, object] = {"figures": figures, "tables": tables}
+    own = about_people and scope.compared is None and small.counts(finding.n)
+    gap = scope.compared is not None and any(small.behind(scope, g, finding.metric) for g in scope.groups or ())
     if own or gap:
-        why = text("small.gap" if gap else "small.finding", min_cell=least)
+        why = text("small.gap" if gap else "small.finding", min_cell=small.least)
         update |= {"value": None, "interval": None, "n": finding.n if gap else None, "method": SUPPRESSED}
-        update |= {"explanation": "", "reason": why, "title": finding_label(finding)}
+        update |= {"explanation": "", "reason": why, "title": finding_label(finding), "affected": None}
     elif about_people:
-        mask = _masker(least)
-        update |= {name: mask(getattr(finding, name)) for name in ("title", "explanation", "reason", "remedy")}
+        update |= _masked_prose(finding, small)
     return finding.model_copy(update=update)
 
 
-def _masker(least: int) -> Callable[[str | None], str | None]:
-    """Replace `3 rows` in prose, where 3 is below `least`."""
+def _masked_prose(finding: Finding, small: _Small) -> Mapping[str, str]:
+    """Every text of the finding, with `3 rows` and `Other: 3` (a small group and its number) made vague."""
+    scope, least = finding.scope, f"fewer than {small.least}"
+    names = sorted((g for s, a, g in small.groups if (s, a) == (scope.split, scope.attribute)), key=len, reverse=True)
+    after_name = re.compile(rf"((?:{'|'.join(map(re.escape, names))})['\"”’]?(?: has| with)?[:,]? \(?)\d[\d.,]*%?")
 
-    def masked(match: re.Match[str]) -> str:
-        return f"fewer than {least}" if 0 < int(match[1]) < least else match[1]
+    def mask(prose: str) -> str:
+        vague = _COUNTED.sub(lambda m: least if small.counts(int(m[1])) else m[1], prose)
+        return after_name.sub(rf"\g<1>{least}", vague) if names else vague
 
-    return lambda prose: None if prose is None else _COUNTED.sub(masked, prose)
+    return {name: mask(prose) for name in _PROSE if (prose := getattr(finding, name))}
 
 
-def _protect_figure(figure: Figure, least: int, small: Small, attribute: str | None) -> Figure:
-    def hidden(point: Point) -> bool:
-        return _is_small(point.n, least) or (point.label is not None and (attribute, point.label) in small)
+def _protect_figure(figure: Figure, scope: Scope, small: _Small) -> Figure:
+    def shown(point: Point) -> Point:
+        if not small.counts(point.n) and not (point.label is not None and small.holds(scope, point.label)):
+            return point
+        return point.model_copy(update={"x": None, "y": None, "low": None, "high": None, "n": None})
 
-    def protect_point(point: Point) -> Point:
-        blank = {"y": None, "low": None, "high": None, "n": None}
-        # On a categorical axis x is the value; on a numeric one it places the point (a bin's mean score).
-        return point.model_copy(update={**blank, "x": None}) if hidden(point) else point
-
-    series = tuple(s.model_copy(update={"points": tuple(map(protect_point, s.points))}) for s in figure.series)
+    series = tuple(s.model_copy(update={"points": tuple(map(shown, s.points))}) for s in figure.series)
     if series == figure.series:
         return figure
     # The alternative text may say the values in words; what is left out of the drawing must not stand there.
     return figure.model_copy(update={"series": series, "alt": figure.title})
 
 
-def _protect_table(table: Table, least: int, small: Small, attribute: str | None) -> Table:
+def _protect_table(table: Table, scope: Scope, small: _Small) -> Table:
     counts = [i for i, name in enumerate(table.columns) if name.strip().lower() in _COUNT_COLUMNS]
+    short = text("small.value", min_cell=small.least)
 
-    def protect_row(row: tuple[Cell, ...]) -> tuple[Cell, ...]:
-        named = any(isinstance(cell, str) and (attribute, cell) in small for cell in row)
-        if not named and not any(_is_small(row[i], least) for i in counts):
+    def shown(row: tuple[Cell, ...]) -> tuple[Cell, ...]:
+        named = any(isinstance(cell, str) and small.holds(scope, cell) for cell in row)
+        if not named and not any(small.counts(row[i]) for i in counts):
             return row
-        short = text("small.value", min_cell=least)
         return tuple(short if i in counts else cell if isinstance(cell, str) else None for i, cell in enumerate(row))
 
-    return table.model_copy(update={"rows": tuple(protect_row(row) for row in table.rows)})
+    return table.model_copy(update={"rows": tuple(shown(row) for row in table.rows)})

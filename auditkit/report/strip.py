@@ -15,7 +15,7 @@ MARGIN = 8
 
 @dataclass(frozen=True)
 class Strip:
-    """Positions in a box `WIDTH` wide. `allowed` is the span of values that the bound allows; `alt` says it in words."""
+    """Positions in a box `WIDTH` wide; `allowed` is the span that the bound allows, `alt` says it all in words."""
 
     dot: float
     low: float
@@ -42,6 +42,9 @@ def strip(finding: Finding, domain: tuple[float, float] | None = None) -> Strip 
         right = WIDTH - MARGIN if gate.max is None else scale(gate.max)
         allowed = (round(left, 1), round(right, 1))
     number, interval = estimate(finding.value, finding.interval, limits)
+    said = f"{number} {interval}".strip()
+    if limits:
+        said = text("strip.alt", value=said, bounds=", ".join(bound(b) for b in limits))
     return Strip(
         dot=round(scale(finding.value), 1),
         low=round(scale(low), 1),
@@ -49,8 +52,6 @@ def strip(finding: Finding, domain: tuple[float, float] | None = None) -> Strip 
         bounds=tuple(round(scale(limit), 1) for limit in limits),
         allowed=allowed,
         ends=(bound(start), bound(end)),
-        alt=text("strip.alt", value=f"{number} {interval}".strip(), bounds=", ".join(bound(b) for b in limits))
-        if limits
-        else f"{number} {interval}".strip(),
+        alt=said,
         has_interval=finding.interval is not None,
     )
