@@ -36,14 +36,17 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a model answered for B rows: `values` float64 `[B, C]`, or `labels` object `[B]`; exactly one is set."""
+    """What a model answered for B rows: `values` float64 `[B, C]`, or `labels` object `[B]`.
+
+    Both are set only where a file of predictions has scores and decisions: the labels are then the decisions.
+    """
 
     values: FloatArray | None = None
     labels: ObjectArray | None = None
 
     def __post_init__(self) -> None:
-        if (self.values is None) == (self.labels is None):
-            raise ValueError("Outputs needs values or labels, and not both")
+        if self.values is None and self.labels is None:
+            raise ValueError("Outputs needs values or labels")
 
     def __len__(self) -> int:
         return len(self.values) if self.values is not None else len(self.labels)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from auditkit.data.spec import Label
 
-ModelKind = Literal["torch", "sklearn", "predictions"]
+ModelKind = Literal["torch", "sklearn", "predictions", "python"]
 
 
 class ModelSpec(BaseModel):

@@ -2,92 +2,28 @@
 
 from __future__ import annotations
 
-import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable
 
 from auditkit.core.audit import Audit, DataSummary, ModelSummary
 from auditkit.core.check import Check
 from auditkit.core.errors import MissingEvidenceError, PlanError
 from auditkit.core.evidence import Evidence
+from auditkit.core.files import digest_of
 from auditkit.core.finding import Finding
 from auditkit.core.model import Model, ModelInfo, OutputKind
-from auditkit.core.progress import Progress
 from auditkit.data.dataset import Dataset
 from auditkit.pipeline.environment import environment, versions
 from auditkit.pipeline.evidence import build_evidence
 from auditkit.pipeline.gates import judge
 from auditkit.pipeline.plan import Plan
+from auditkit.pipeline.prepared import Clock, Prepared
 from auditkit.pipeline.suite import gate_problems, intersections_of, require
 from auditkit.probes.base import Budget, ProbeContext
 from auditkit.probes.collect import BATCH_ROWS, SHARD_ROWS, Collected, collect_clean, collect_rounds
-from auditkit.probes.store import Store
 from auditkit.tasks.infer import InferredTask, infer_task
 
 _SAMPLE_ROWS = 1000
-
-
-class Keeper(Protocol):
-    """Remembers what a run has finished, so that a resumed one repeats nothing."""
-
-    def record(self, event: str, **fields: Any) -> None:
-        """Write one line of the journal."""
-
-    def findings(self, check: str, key: str) -> list[Finding] | None:
-        """The findings of a check that was finished before on the same evidence."""
-
-    def keep(self, check: str, key: str, findings: Sequence[Finding]) -> None:
-        """Keep the findings of a check."""
-
-
-class ForgetfulKeeper:
-    """Keeps nothing: audits that live in memory."""
-
-    def record(self, event: str, **fields: Any) -> None:
-        """See `Keeper`."""
-
-    def findings(self, check: str, key: str) -> list[Finding] | None:
-        """See `Keeper`."""
-        return None
-
-    def keep(self, check: str, key: str, findings: Sequence[Finding]) -> None:
-        """See `Keeper`."""
-
-
-@dataclass
-class Prepared:
-    """Everything that an audit needs, checked."""
-
-    plan: Plan
-    dataset: Dataset
-    checks: list[Check]
-    open_model: Callable[[], Model] | None
-    store: Store
-    progress: Progress
-    keeper: Keeper = field(default_factory=ForgetfulKeeper)
-    source: str = "plan"
-    allow_inconclusive: bool = False
-    outputs: OutputKind | None = None
-    locate: Callable[[PlanError], PlanError] = lambda error: error
-
-
-@dataclass
-class Clock:
-    """Where the time went, by stage."""
-
-    stages: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Add the time of this block to a stage."""
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.stages[name] = self.stages.get(name, 0.0) + time.perf_counter() - began
 
 
 def perform(prepared: Prepared, clock: Clock) -> Audit:
@@ -194,8 +130,6 @@ def _event(prepared: Prepared) -> Callable[[str, str], None]:
 
 
 def _run_checks(prepared: Prepared, evidence: Evidence, collected: Collected) -> tuple[list[Finding], bool]:
-    from auditkit.core.files import digest_of
-
     findings: list[Finding] = []
     crashed = False
     facts = [collected.keys, collected.absent, evidence.seed, repr(evidence.task), evidence.intersections]

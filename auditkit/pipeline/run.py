@@ -19,10 +19,11 @@ from auditkit.core.finding import Finding
 from auditkit.core.model import Model
 from auditkit.core.progress import Progress
 from auditkit.data.dataset import Dataset
-from auditkit.pipeline.audit import Clock, Prepared, perform, preliminary_task
+from auditkit.pipeline.audit import perform, preliminary_task
 from auditkit.pipeline.journal import Journal
 from auditkit.pipeline.load import LoadedPlan
 from auditkit.pipeline.plan import Plan
+from auditkit.pipeline.prepared import Clock, Prepared
 from auditkit.pipeline.rundir import EVIDENCE, JOURNAL, RunDirectory, choose_directory
 from auditkit.pipeline.suite import gate_problems, select_checks
 from auditkit.probes.store import DirectoryStore
@@ -80,28 +81,28 @@ def run_plan(
     progress: Progress,
 ) -> RunResult:
     """Audit what a plan describes. Raises `AuditkitError` with the exit code of the contract."""
-    began, started = time.perf_counter(), datetime.now(UTC)
     prepared = prepare(loaded, progress)
     prepared.allow_inconclusive = allow_inconclusive
-    plan = loaded.plan
-    directory = choose_directory(plan.name, out, resume)
+    directory = choose_directory(loaded.plan.name, out, resume)
+    return run_prepared(prepared, directory=directory, resume=resume, formats=formats, digest=loaded.digest)
+
+
+def run_prepared(
+    prepared: Prepared, *, directory: Path, resume: bool, formats: Sequence[str], digest: str
+) -> RunResult:
+    """Run a prepared audit into a locked directory, with a journal line for everything that happens."""
+    plan = prepared.plan
+    began, started = time.perf_counter(), datetime.now(UTC)
     with RunDirectory(directory, resume=resume, inputs=input_paths(plan)):
         journal = Journal(directory / JOURNAL)
         try:
             resumed = bool(journal.entries)
-            journal.record("start", name=plan.name, plan=loaded.digest, data=prepared.dataset.digests, resumed=resumed)
+            journal.record("start", name=plan.name, plan=digest, data=prepared.dataset.digests, resumed=resumed)
             prepared.keeper = RunKeeper(journal, directory)
             prepared.store = DirectoryStore(directory / EVIDENCE)
             clock = Clock()
             audit = perform(prepared, clock)
-            record = RunRecord(
-                id=uuid.uuid4().hex,
-                started=started.isoformat(timespec="seconds"),
-                finished=datetime.now(UTC).isoformat(timespec="seconds"),
-                seconds=round(time.perf_counter() - began, 3),
-                stages={name: round(seconds, 3) for name, seconds in clock.stages.items()},
-                resumed=resumed,
-            )
+            record = _record(clock, began, started, resumed)
             audit = audit.model_copy(update={"run": record})
             files = write_reports(audit, directory, formats)
             if not plan.run.keep_evidence:
@@ -116,6 +117,17 @@ def run_plan(
         finally:
             journal.close()
     return RunResult(audit, directory, tuple(files))
+
+
+def _record(clock: Clock, began: float, started: datetime, resumed: bool) -> RunRecord:
+    return RunRecord(
+        id=uuid.uuid4().hex,
+        started=started.isoformat(timespec="seconds"),
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=round(time.perf_counter() - began, 3),
+        stages={name: round(seconds, 3) for name, seconds in clock.stages.items()},
+        resumed=resumed,
+    )
 
 
 def input_paths(plan: Plan) -> list[Path]:
@@ -157,7 +169,6 @@ def prepare(loaded: LoadedPlan, progress: Progress) -> Prepared:
         dataset=dataset,
         checks=checks,
         open_model=None if plan.model.kind == "predictions" else lambda: open_model_of(plan),
-        store=DirectoryStore.__new__(DirectoryStore),
         progress=progress,
         source=str(loaded.source or "plan"),
         locate=lambda error: PlanError(loaded.located(error.problems), str(loaded.source or "plan")),
@@ -191,6 +202,8 @@ def prediction_columns(plan: Plan) -> list[str]:
 
 def _model_problems(plan: Plan) -> list[Problem]:
     spec = plan.model
+    if spec.kind == "python":
+        return [Problem("model.kind", "live Python objects are audited through `auditkit.audit(...)`, not from a plan")]
     if spec.kind == "predictions":
         if spec.prediction is None and spec.score is None and not spec.scores:
             return [Problem("model", "`kind: predictions` needs `prediction`, `score` or `scores`")]

@@ -64,9 +64,11 @@ class ProbeContext:
         began = time.perf_counter()
         parts = [self.model.predict(slice_batch(batch, s, e)) for s, e in spans(size, self.batch_size)]
         self.model_seconds += time.perf_counter() - began
-        if parts[0].values is not None:
-            return Outputs(values=np.concatenate([p.values for p in parts if p.values is not None]))
-        return Outputs(labels=np.concatenate([p.labels for p in parts if p.labels is not None]))
+        values = [part.values for part in parts if part.values is not None]
+        labels = [part.labels for part in parts if part.labels is not None]
+        return Outputs(
+            values=np.concatenate(values) if values else None, labels=np.concatenate(labels) if labels else None
+        )
 
 
 class Probe(Protocol):
@@ -110,11 +112,14 @@ def slice_batch(batch: Batch, start: int, stop: int) -> dict[str, Any]:
 
 
 def output_columns(outputs: Outputs) -> dict[str, pa.Array]:
-    """Outputs as the columns of an evidence table: `output:0`, `output:1`, ... or `label`."""
+    """Outputs as the columns of an evidence table: `output:0`, `output:1`, ... and `label`, whichever there are."""
+    columns: dict[str, pa.Array] = {}
     if outputs.values is not None:
-        return {f"output:{i}": pa.array(outputs.values[:, i]) for i in range(outputs.values.shape[1])}
-    assert outputs.labels is not None
-    return {"label": pa.array([None if v is None else label_text(v) for v in outputs.labels], type=pa.string())}
+        columns = {f"output:{i}": pa.array(outputs.values[:, i]) for i in range(outputs.values.shape[1])}
+    if outputs.labels is not None:
+        texts = [None if value is None else label_text(value) for value in outputs.labels]
+        columns["label"] = pa.array(texts, type=pa.string())
+    return columns
 
 
 def explained_column(outcomes: Outcomes, width: int) -> IntArray:

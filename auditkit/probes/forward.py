@@ -64,13 +64,12 @@ def score(context: ProbeContext, chunk: Chunk) -> Outputs:
     if context.model is not None:
         return context.predict(chunk.inputs, len(chunk.row))
     spec = context.spec
-    if spec.scores:
-        matrix = np.column_stack([_numbers(chunk.extra[column]) for column in spec.scores.values()])
-        return Outputs(values=matrix)
-    if spec.score is not None:
-        return Outputs(values=_numbers(chunk.extra[spec.score]).reshape(-1, 1))
-    assert spec.prediction is not None
-    return Outputs(labels=np.array(chunk.extra[spec.prediction].to_pylist(), dtype=object))
+    named = list(spec.scores.values()) if spec.scores else [spec.score] if spec.score is not None else []
+    values = np.column_stack([_numbers(chunk.extra[column]) for column in named]) if named else None
+    labels = None
+    if spec.prediction is not None:
+        labels = np.array(chunk.extra[spec.prediction].to_pylist(), dtype=object)
+    return Outputs(values=values, labels=labels)
 
 
 def _numbers(column: pa.Array) -> Any:

@@ -1,0 +1,73 @@
+"""`auditkit gate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from auditkit.cli.main import options_of
+from auditkit.cli.output import formats_option, show
+from auditkit.cli.progress import progress_for
+
+
+@click.command("gate")
+@click.argument("predictions", type=click.Path(path_type=Path))
+@click.option("--target", required=True, metavar="C", help="Column of the true labels or values.")
+@click.option("--prediction", required=True, metavar="C", help="Column of the model's predictions.")
+@click.option("--score", metavar="C", help="Column of the score of the positive label.")
+@click.option("--positive", metavar="V", help="The favourable label of a binary target.")
+@click.option("--sensitive", multiple=True, metavar="C", help="Column of groups; each is judged separately.")
+@click.option("--max", "maxima", multiple=True, metavar="METRIC=X", help="Upper bound; METRIC@sex=X names one column.")
+@click.option("--min", "minima", multiple=True, metavar="METRIC=X", help="Lower bound; METRIC@sex×race=X also.")
+@click.option("--weight", metavar="C", help="Column of row weights.")
+@click.option("--cluster", metavar="C", help="Column that names rows which belong together.")
+@click.option("--out", type=click.Path(path_type=Path), help="Also write a run directory.")
+@formats_option
+@click.option(
+    "--allow-inconclusive", is_flag=True, help="Exit 0 where all undecided gates merely straddle their bound."
+)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    predictions: Path,
+    target: str,
+    prediction: str,
+    score: str | None,
+    positive: str | None,
+    sensitive: tuple[str, ...],
+    maxima: tuple[str, ...],
+    minima: tuple[str, ...],
+    weight: str | None,
+    cluster: str | None,
+    out: Path | None,
+    formats: tuple[str, ...],
+    allow_inconclusive: bool,
+) -> int:
+    """Gate PREDICTIONS (parquet, csv, jsonl, arrow), one row a prediction. At least one bound must be given."""
+    from auditkit.pipeline.gate_file import GateRequest, gate_file, parse_bound
+
+    bounds = [parse_bound("--max", text) for text in maxima] + [parse_bound("--min", text) for text in minima]
+    request = GateRequest(
+        target=target,
+        prediction=prediction,
+        score=score,
+        positive=positive,
+        sensitive=tuple(dict.fromkeys(sensitive)),
+        bounds=tuple(bounds),
+        weight=weight,
+        cluster=cluster,
+    )
+    quiet = options_of(ctx)["quiet"]
+    audit, result = gate_file(
+        predictions,
+        request,
+        out=out,
+        formats=formats,
+        allow_inconclusive=allow_inconclusive,
+        progress=progress_for(quiet=True),
+    )
+    show(audit, quiet=quiet, groups=True)
+    for path in result.files if result else ():
+        click.echo(f"{path.name}: {path}")
+    return audit.exit_code

@@ -1,0 +1,137 @@
+"""The command line: a table of commands, imported when asked for, and the one place that maps errors to exit codes."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
+
+import click
+
+from auditkit import __version__
+from auditkit.core.errors import AuditkitError
+
+#: name: (module:attribute, one line of help). The line stands here so that `--help` imports nothing else.
+COMMANDS = {
+    "run": ("auditkit.cli.run:command", "Audit what a plan describes."),
+    "train": ("auditkit.cli.train:command", "Train the model that a plan describes."),
+    "gate": ("auditkit.cli.gate:command", "Gate a file of predictions; needs no model."),
+    "report": ("auditkit.cli.report:command", "Render a finished audit again."),
+    "checks": ("auditkit.cli.checks:checks", "List the checks."),
+    "explain": ("auditkit.cli.checks:explain", "Say what a check measures, how, and its source."),
+    "demo": ("auditkit.cli.demo:command", "Train and audit a model on real data, offline."),
+}
+
+EXIT_CODES = """\b
+Exit codes: 0 every gate passed; 1 a gate failed; 2 the plan or command line is wrong; 3 not finished;
+4 an input was refused; 5 a gate could not be decided; 130, 143 interrupted, terminated."""
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived."""
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from auditkit.core.errors import nearest
+
+            raise click.UsageError(f"no command {args[0]!r}{nearest(args[0], COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="auditkit-ml", prog_name="auditkit")
+@click.option("-q", "--quiet", is_flag=True, help="Only results and errors.")
+@click.option("-v", "--verbose", is_flag=True, help="More messages; tracebacks of internal errors.")
+@click.pass_context
+def cli(ctx: click.Context, quiet: bool, verbose: bool) -> None:
+    """Audit deep models responsibly: evidence, intervals, verdicts, and a report that can be trusted."""
+    ctx.obj = {"quiet": quiet, "verbose": verbose}
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command line; returns the exit code of the contract and never raises."""
+    signal.signal(signal.SIGTERM, _on_terminate)
+    verbose = "-v" in argv[:2] or "--verbose" in argv[:2]
+    try:
+        result = cli.main(args=list(argv), prog_name="auditkit", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        return _say("interrupted; what was finished is kept, --resume goes on with it", 130)
+    except Terminated:
+        return _say("terminated; what was finished is kept, --resume goes on with it", 143)
+    except AuditkitError as error:
+        return _say(str(error), error.exit_code)
+    except MemoryError:
+        return _say("out of memory; what was finished is kept, --resume goes on with it", 3)
+    except BrokenPipeError:
+        return _closed_pipe()
+    except OSError as error:
+        return _say(_os_message(error), 3)
+    except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback for users, exit code 3
+        if verbose:
+            import traceback
+
+            traceback.print_exc()
+        return _say(f"internal error, please report it: {type(error).__name__}: {error} (--verbose shows where)", 3)
+    return result if isinstance(result, int) else 0
+
+
+def _on_terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def _say(message: str, code: int) -> int:
+    from auditkit.cli.text import safe
+
+    click.echo(f"auditkit: {safe(message)}", err=True)
+    return code
+
+
+def _os_message(error: OSError) -> str:
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        return f"no space is left on the disk{where}; what was finished is kept, --resume goes on with it"
+    return f"{error.strerror or error}{where}; what was finished is kept, --resume goes on with it"
+
+
+def _closed_pipe() -> int:
+    """Whoever read our output went away; point stdout elsewhere so that the interpreter's exit does not complain."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def options_of(ctx: click.Context) -> dict[str, Any]:
+    """The flags given before the command's name."""
+    found: dict[str, Any] = ctx.find_root().obj or {"quiet": False, "verbose": False}
+    return found

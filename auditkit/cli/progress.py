@@ -1,0 +1,83 @@
+"""Progress on stderr: bars on a terminal, plain lines elsewhere, nothing when asked to be quiet."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from auditkit.cli.text import safe
+from auditkit.core.progress import Bar, Progress, SilentProgress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+_EVERY_SECONDS = 10.0
+
+
+def progress_for(*, quiet: bool) -> Progress:
+    """The reporter for this terminal."""
+    if quiet:
+        return SilentProgress()
+    return _TerminalProgress() if sys.stderr.isatty() else _LineProgress()
+
+
+class _LineBar:
+    def __init__(self, what: str, total: int | None) -> None:
+        self._what, self._total, self._done = what, total, 0
+        self._next = time.monotonic() + _EVERY_SECONDS
+
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        self._done += amount
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _EVERY_SECONDS
+            share = f"{100 * self._done / self._total:.0f}%" if self._total else f"{self._done:,}"
+            click.echo(f"{self._what}: {share} {safe(note)}".rstrip(), err=True)
+
+
+class _LineProgress:
+    @contextmanager
+    def bar(self, what: str, total: int | None) -> Iterator[Bar]:
+        began = time.monotonic()
+        click.echo(f"{safe(what)} ...", err=True)
+        yield _LineBar(safe(what), total)
+        click.echo(f"{safe(what)}: done in {time.monotonic() - began:.1f} s", err=True)
+
+    def say(self, message: str) -> None:
+        click.echo(safe(message), err=True)
+
+
+class _RichBar:
+    def __init__(self, progress: RichProgress, task: TaskID, what: str) -> None:
+        self._progress, self._task, self._what = progress, task, what
+
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        text = f"{self._what} {safe(note)}".rstrip()
+        self._progress.update(self._task, advance=amount, description=text.replace("[", r"\["))
+
+
+class _TerminalProgress:
+    @contextmanager
+    def bar(self, what: str, total: int | None) -> Iterator[Bar]:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with RichProgress(*columns, console=Console(stderr=True), transient=False) as progress:
+            task = progress.add_task(safe(what).replace("[", r"\["), total=total)
+            yield _RichBar(progress, task, safe(what))
+
+    def say(self, message: str) -> None:
+        click.echo(safe(message), err=True)

@@ -1,0 +1,51 @@
+"""`auditkit run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from auditkit.cli.main import options_of
+from auditkit.cli.output import formats_option, show
+from auditkit.cli.progress import progress_for
+
+
+@click.command("run")
+@click.argument("plan", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Run directory; default audits/<name>-<date>-<id>.")
+@formats_option
+@click.option("--device", help="auto, cpu, cuda, cuda:0, ...; wins over the plan.")
+@click.option("--seed", type=click.IntRange(min=0), help="Wins over the plan's run.seed.")
+@click.option("--resume", is_flag=True, help="Go on with an earlier run; nothing finished is repeated.")
+@click.option(
+    "--allow-inconclusive", is_flag=True, help="Exit 0 where all undecided gates merely straddle their bound."
+)
+@click.option("--trust", multiple=True, metavar="sha256:DIGEST", help="Name a file that may run code.")
+@click.option("--trust-file", type=click.Path(path_type=Path), help="A list of such digests.")
+@click.option("--trust-code", is_flag=True, help="The Python code that the plan names is your own.")
+@click.pass_context
+def command(ctx: click.Context, plan: Path, out: Path | None, **options: Any) -> int:
+    """Audit what PLAN describes, and write the run directory: audit.json, report.html, evidence/, journal.jsonl."""
+    from auditkit.pipeline.load import load_plan
+    from auditkit.pipeline.run import run_plan
+
+    if options["trust"] or options["trust_file"] or options["trust_code"]:
+        click.echo(
+            "auditkit: this version opens no file that can run code, so the trust flags change nothing", err=True
+        )
+    overrides = {key: options[key] for key in ("device", "seed") if options[key] is not None}
+    quiet = options_of(ctx)["quiet"]
+    result = run_plan(
+        load_plan(plan, overrides),
+        out=out,
+        resume=options["resume"],
+        formats=options["formats"],
+        allow_inconclusive=options["allow_inconclusive"],
+        progress=progress_for(quiet=quiet),
+    )
+    show(result.audit, quiet=quiet)
+    for path in result.files:
+        click.echo(f"{path.name}: {path}")
+    return result.audit.exit_code
