@@ -119,7 +119,7 @@ def _student(z: float, df: FloatArray) -> FloatArray:
         return student_quantile(z, df)
     inverse = np.concatenate([[0.0], np.geomspace(1e-6, 1.0 / max(float(df.min()), 1e-3), 600)])
     exact = np.concatenate([[z], student_quantile(z, 1 / inverse[1:])])
-    return np.interp(1 / df, inverse, exact)
+    return np.asarray(np.interp(1 / df, inverse, exact), dtype=np.float64)
 
 
 def mean_ratio(found: Moments, z: float) -> tuple[float, float] | None:

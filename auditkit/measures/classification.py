@@ -1,0 +1,219 @@
+"""Measures of classifiers that are no plain rate: F1, balanced accuracy, Matthews correlation, losses of rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from auditkit.core.estimate import Estimate
+from auditkit.core.task import RowStatistic
+from auditkit.core.types import BoolArray, FloatArray, IntArray
+from auditkit.measures.bootstrap import from_counts
+from auditkit.measures.influence import kish, standard_error
+from auditkit.measures.intervals import normal_quantile, student_quantile
+from auditkit.measures.moments import moments, sums
+from auditkit.measures.rates import estimate
+
+#: Scores are clipped here before their logarithm is taken, as scikit-learn does for float64.
+SMALLEST_SCORE = float(np.finfo(np.float64).eps)
+
+
+def confusion(target: IntArray, prediction: IntArray, classes: int, weight: FloatArray | None = None) -> FloatArray:
+    """Counts (or Σ weight) of each pair of codes, `[C, C]`: rows are targets, columns are predictions.
+
+    `target` and `prediction`: int64 `[n]` in 0..C−1; rows with a negative code in either do not count.
+    """
+    keep = (target >= 0) & (prediction >= 0)
+    cell = target[keep] * classes + prediction[keep]
+    counts = np.bincount(cell, weights=None if weight is None else weight[keep], minlength=classes**2)
+    return counts.reshape(classes, classes).astype(np.float64)
+
+
+def row_log_loss(scores: FloatArray, target: IntArray) -> FloatArray:
+    """−ln of the true class's score, `[n]`, in nats; scores `[n, C]` are clipped at 2.2e-16. NaN without a label."""
+    known = (target >= 0) & np.isfinite(scores).all(axis=1)
+    loss = np.full(len(target), np.nan)
+    chosen = scores[known, target[known]]
+    loss[known] = -np.log(np.clip(chosen, SMALLEST_SCORE, 1.0))
+    return loss
+
+
+def row_brier(scores: FloatArray, target: IntArray) -> FloatArray:
+    """Σ over classes of (score − 1[class is true])² (Brier 1950), `[n]`, in 0..2; NaN without a label or a score."""
+    loss = np.full(len(target), np.nan)
+    known = (target >= 0) & np.isfinite(scores).all(axis=1)
+    s = scores[known]
+    chosen = s[np.arange(len(s)), target[known]]
+    loss[known] = np.sum(s**2, axis=1) - 2 * chosen + 1
+    return np.asarray(np.maximum(loss, 0.0), dtype=np.float64)
+
+
+def f1(
+    actual: BoolArray,
+    predicted: BoolArray,
+    weight: FloatArray | None = None,
+    cluster: IntArray | None = None,
+    confidence: float = 0.95,
+) -> Estimate:
+    """F1 = 2TP / (2TP + FP + FN) of one class, `[n]` booleans; no value where the class is neither true nor predicted.
+
+    F1 = 2J/(1 + J) with J = TP / (TP + FP + FN), which is a proportion of rows: its Wilson limits, transformed, are
+    those of F1. `n` counts the rows of that denominator.
+    """
+    counts = actual | predicted
+    both = (actual & predicted).astype(np.float64)
+    stat = RowStatistic("f1", "proportion", both, counts, None, "the class as label or as prediction")
+    jaccard = estimate(stat, weight, cluster, confidence)
+    if jaccard.value is None or jaccard.low is None or jaccard.high is None:
+        return jaccard
+    low, value, high = (2 * j / (1 + j) for j in (jaccard.low, jaccard.value, jaccard.high))
+    return Estimate(value, low, high, confidence, f"{jaccard.method} of the Jaccard index", jaccard.n)
+
+
+def balanced_accuracy(
+    target: IntArray,
+    prediction: IntArray,
+    labels: tuple[str, ...],
+    weight: FloatArray | None = None,
+    cluster: IntArray | None = None,
+    confidence: float = 0.95,
+) -> Estimate:
+    """Mean over the classes of the rate at which each is found; no value where a class has no row.
+
+    The classes' rates rest on different rows: MOVER (Zou and Donner 2008) joins their Wilson limits. Clusters that
+    hold several classes widen it by the ratio of the clustered to the stratified standard error.
+    """
+    known = (target >= 0) & (prediction >= 0)
+    right = RowStatistic("recall", "proportion", (known & (target == prediction)).astype(float), known, None, "a label")
+    found = moments(right, np.maximum(target, 0), len(labels), weight, cluster)
+    n = int(found.n.sum())
+    if not found.defined.all():
+        return Estimate.undefined(f"there are no rows with the label {labels[int(np.argmin(found.defined))]!r}", n)
+    low, high = found.wilson(normal_quantile(confidence))
+    size = len(labels)
+    value = float(found.value.mean())
+    wider = _cluster_effect(right, target, found.value, weight, cluster)
+    down = wider * float(np.sqrt(np.sum((found.value - low) ** 2))) / size
+    up = wider * float(np.sqrt(np.sum((high - found.value) ** 2))) / size
+    return Estimate(value, max(0.0, value - down), min(1.0, value + up), confidence, "MOVER of Wilson limits", n)
+
+
+def _cluster_effect(
+    right: RowStatistic, target: IntArray, recall: FloatArray, weight: FloatArray | None, cluster: IntArray | None
+) -> float:
+    """Clustered standard error of the mean recall over that of clusters split by class; at least 1."""
+    if cluster is None:
+        return 1.0
+    rows = np.flatnonzero(right.counts)
+    w = np.ones(len(rows)) if weight is None else weight[rows]
+    t = target[rows]
+    whole = np.bincount(t, weights=w, minlength=len(recall))
+    influence = w * (right.numerator[rows] - recall[t]) / whole[t]
+    together, _ = standard_error(influence, cluster[rows])
+    apart, _ = standard_error(influence, np.unique(cluster[rows], return_inverse=True)[1] * len(recall) + t)
+    return max(1.0, together / apart) if apart > 0 else 1.0
+
+
+def macro_f1(
+    target: IntArray,
+    prediction: IntArray,
+    labels: tuple[str, ...],
+    weight: FloatArray | None = None,
+    cluster: IntArray | None = None,
+    confidence: float = 0.95,
+) -> Estimate:
+    """Mean of the classes' F1; no value where a class is neither true nor predicted anywhere.
+
+    Unweighted: the bootstrap from counts. Weighted, clustered, or where that fails: the mean of the classes' own
+    limits, which is conservative (the standard deviation of a mean is at most the mean of the standard deviations).
+    """
+    known = (target >= 0) & (prediction >= 0)
+    size, n = len(labels), int(known.sum())
+    single = [f1(known & (target == k), known & (prediction == k), weight, cluster, confidence) for k in range(size)]
+    for label, one in zip(labels, single, strict=True):
+        if one.value is None:
+            return Estimate.undefined(f"no row has the class {label!r} as label or as prediction", n)
+    if weight is None and cluster is None and size <= 100:
+        counts = confusion(target, prediction, size).astype(np.int64).ravel()
+        found = from_counts(counts, lambda c: _macro_f1(c.reshape(len(c), size, size)), confidence)
+        if found.low is not None and "pseudo" not in found.method:
+            return found
+    ends = np.array([[e.value, e.low, e.high] for e in single], dtype=np.float64).mean(axis=0)
+    value, low, high = (float(e) for e in ends)
+    return Estimate(value, low, high, confidence, "mean of the classes' Wilson limits", n)
+
+
+def _macro_f1(counts: FloatArray) -> FloatArray:
+    """Macro F1 of confusion counts `[R, C, C]`; NaN where a class does not occur."""
+    hit = np.einsum("rkk->rk", counts)
+    both = counts.sum(axis=1) + counts.sum(axis=2)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.mean(2 * hit / both, axis=1), dtype=np.float64)
+
+
+def matthews_correlation(
+    target: IntArray,
+    prediction: IntArray,
+    classes: int,
+    weight: FloatArray | None = None,
+    cluster: IntArray | None = None,
+    confidence: float = 0.95,
+) -> Estimate:
+    """Matthews' correlation in −1..1, for any number of classes (Gorodkin 2004); no value where there is one class.
+
+    Unweighted: the bootstrap from counts. Weighted or clustered: the delta method on Fisher's z scale.
+    """
+    known = (target >= 0) & (prediction >= 0)
+    n = int(known.sum())
+    cells = confusion(target, prediction, classes, weight)
+    value = float(_matthews(cells[None])[0])
+    if not np.isfinite(value):
+        return Estimate.undefined("the labels or the predictions are all of one class", n)
+    if (weight is None and cluster is None and classes <= 100) or abs(value) >= 1 - 1e-12:
+        effective = _effective_counts(cells, n, None if weight is None else weight[known], cluster, known)
+        found = from_counts(effective, lambda c: _matthews(c.reshape(len(c), classes, classes)), confidence)
+        if found.low is None:
+            return Estimate(value, method=found.method, n=n, reason=found.reason)
+        return Estimate(value, found.low, found.high, confidence, found.method, n)
+    slope = _matthews_slope(cells / cells.sum())[target[known], prediction[known]]
+    w = np.ones(n) if weight is None else weight[known]
+    influence = w * (slope - np.average(slope, weights=w)) / w.sum()
+    error, df = standard_error(influence, None if cluster is None else cluster[known])
+    if error <= 0:
+        return Estimate(value, method="delta method", n=n, reason="fewer than two independent units")
+    half = float(student_quantile(normal_quantile(confidence), df)) * error / (1 - value**2)
+    low, high = np.tanh(np.arctanh(value) + np.array([-half, half]))
+    return Estimate(value, float(low), float(high), confidence, "delta method, Fisher z", n)
+
+
+def _effective_counts(
+    cells: FloatArray, n: int, weight: FloatArray | None, cluster: IntArray | None, known: BoolArray
+) -> IntArray:
+    """Whole counts of so many independent rows as there are, `[C²]`; every cell that has a row keeps one."""
+    if weight is None and cluster is None:
+        return cells.ravel().astype(np.int64)
+    w = np.ones(n) if weight is None else weight
+    if cluster is not None:
+        unit = np.unique(cluster[known], return_inverse=True)[1]
+        w = sums(unit, w, int(unit.max()) + 1)
+    scaled = cells.ravel() / cells.sum() * min(kish(w), n)
+    return np.where(cells.ravel() > 0, np.maximum(np.rint(scaled), 1), 0).astype(np.int64)
+
+
+def _matthews(counts: FloatArray) -> FloatArray:
+    """Matthews correlation of confusion counts `[R, C, C]`; NaN where a margin has one class."""
+    p = counts / counts.sum(axis=(1, 2), keepdims=True)
+    rows, columns = p.sum(axis=2), p.sum(axis=1)
+    together = np.einsum("rkk->r", p) - np.sum(rows * columns, axis=1)
+    product = (1 - np.sum(rows**2, axis=1)) * (1 - np.sum(columns**2, axis=1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(product > 1e-15, together / np.sqrt(np.maximum(product, 0)), np.nan)
+
+
+def _matthews_slope(p: FloatArray) -> FloatArray:
+    """Derivative of the correlation by the share of each cell, `[C, C]`."""
+    rows, columns = p.sum(axis=1), p.sum(axis=0)
+    a = float(np.trace(p) - rows @ columns)
+    b, d = 1 - float(rows @ rows), 1 - float(columns @ columns)
+    of_a = np.eye(len(p)) - columns[:, None] - rows[None]
+    relative = -2 * rows[:, None] / b - 2 * columns[None] / d
+    return np.asarray((of_a - a / 2 * relative) / np.sqrt(b * d), dtype=np.float64)

@@ -1,0 +1,107 @@
+"""Measures of regressors: mean and absolute error, mean squared error and its root, R²."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from auditkit.core.estimate import Estimate
+from auditkit.core.types import FloatArray, IntArray
+from auditkit.measures.difference import paired_mean
+from auditkit.measures.influence import standard_error
+from auditkit.measures.intervals import normal_quantile, student_quantile
+
+# In every function: `target`, `prediction` and `weight` are float64 `[n]`, `cluster` int64 `[n]`. Rows where target or
+# prediction is not finite do not count.
+
+
+def mean_error(
+    target: FloatArray,
+    prediction: FloatArray,
+    weight: FloatArray | None = None,
+    cluster: IntArray | None = None,
+    confidence: float = 0.95,
+) -> Estimate:
+    """Mean of prediction − target, in the target's unit: positive where the model answers too much. Student's t."""
+    return paired_mean(prediction - target, weight, cluster, confidence)
+
+
+def mean_absolute_error(
+    target: FloatArray,
+    prediction: FloatArray,
+    weight: FloatArray | None = None,
+    cluster: IntArray | None = None,
+    confidence: float = 0.95,
+) -> Estimate:
+    """Mean of |prediction − target|, in the target's unit. Student's t, the lower end at least 0."""
+    return _not_negative(paired_mean(np.abs(prediction - target), weight, cluster, confidence))
+
+
+def mean_squared_error(
+    target: FloatArray,
+    prediction: FloatArray,
+    weight: FloatArray | None = None,
+    cluster: IntArray | None = None,
+    confidence: float = 0.95,
+) -> Estimate:
+    """Mean of (prediction − target)², in the target's unit squared. Student's t, the lower end at least 0."""
+    return _not_negative(paired_mean((prediction - target) ** 2, weight, cluster, confidence))
+
+
+def root_mean_squared_error(
+    target: FloatArray,
+    prediction: FloatArray,
+    weight: FloatArray | None = None,
+    cluster: IntArray | None = None,
+    confidence: float = 0.95,
+) -> Estimate:
+    """Root of the mean squared error, in the target's unit; its limits are the roots of those."""
+    squared = mean_squared_error(target, prediction, weight, cluster, confidence)
+    if squared.value is None:
+        return squared
+    root = math.sqrt(squared.value)
+    if squared.low is None or squared.high is None:
+        return replace(squared, value=root)
+    method = f"root of {squared.method}"
+    return replace(squared, value=root, low=math.sqrt(squared.low), high=math.sqrt(squared.high), method=method)
+
+
+def r_squared(
+    target: FloatArray,
+    prediction: FloatArray,
+    weight: FloatArray | None = None,
+    cluster: IntArray | None = None,
+    confidence: float = 0.95,
+) -> Estimate:
+    """R² = 1 − Σ(prediction − target)² / Σ(target − mean)², at most 1, negative where the mean would do better.
+
+    Interval: the delta method on ln(1 − R²), a log ratio of two means, with Student's t and cluster totals. No value
+    where the target has no spread; no interval where every prediction is exact.
+    """
+    known = np.isfinite(target) & np.isfinite(prediction) & (True if weight is None else weight > 0)
+    y, n = target[known], int(known.sum())
+    if n < 2 or float(np.ptp(y)) == 0:
+        return Estimate.undefined("the target has no spread on these rows", n)
+    w = np.ones(n) if weight is None else weight[known]
+    share = w / w.sum()
+    errors = (prediction[known] - y) ** 2
+    spread = (y - float(share @ y)) ** 2
+    missed, total = float(share @ errors), float(share @ spread)
+    value = 1 - missed / total
+    if missed <= 1e-24 * total:
+        return Estimate(value, method="delta method", n=n, reason="every prediction is exact, so errors have no spread")
+    influence = share * (errors / missed - spread / total)
+    error, df = standard_error(influence, None if cluster is None else cluster[known])
+    if error <= 0:
+        return Estimate(value, method="delta method", n=n, reason="there are fewer than two independent units")
+    half = float(student_quantile(normal_quantile(confidence), df)) * error
+    if half > 50:
+        return Estimate(value, method="delta method", n=n, reason=f"{n} rows are too few for an interval")
+    low, high = 1 - (1 - value) * math.exp(half), 1 - (1 - value) * math.exp(-half)
+    return Estimate(value, low, high, confidence, "delta method, log scale", n)
+
+
+def _not_negative(found: Estimate) -> Estimate:
+    return found if found.low is None else replace(found, low=max(0.0, found.low))
