@@ -1,0 +1,1 @@
+"""Where rows come from: one file a format, each behind the protocol of `base`."""

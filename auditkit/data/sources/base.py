@@ -1,0 +1,117 @@
+"""The protocol of a source of rows, and what the parts of a data set share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.types as pat
+
+#: Rows that a source hands over at a time.
+BATCH_ROWS = 8192
+
+
+class Family(Enum):
+    """What a column's type says of its cells."""
+
+    NUMERIC = "numbers"
+    TEXT = "text"
+    BOOL = "true/false"
+    DATE = "dates"
+    #: CSV: the file does not say; text until every cell is seen to be a number.
+    UNTYPED = "cells without a type"
+    #: A column without any value: goes with everything.
+    EMPTY = "nothing but missing values"
+    #: Lists, structs, binary, ...: no input, label or group.
+    NESTED = "nested or binary values"
+
+
+@dataclass(frozen=True)
+class Range:
+    """Rows `start` up to, without, `stop` of a file."""
+
+    start: int
+    stop: int
+
+    def overlaps(self, start: int, stop: int) -> bool:
+        """Whether a row of `start:stop` is in it."""
+        return self.start < stop and start < self.stop
+
+
+class Source(Protocol):
+    """One split's rows in their order. Columns of any type; a pass holds one batch at a time."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it: the file's name."""
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the file's bytes, or of the content of a frame."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns in the file's order."""
+
+    @property
+    def rows(self) -> int | None:
+        """How many rows there are; None where only a whole pass can tell."""
+
+    def family(self, column: str) -> Family:
+        """What the column's type says of its cells."""
+
+    def batches(self, columns: Sequence[str], ranges: Sequence[Range] | None = None) -> Iterator[Batch]:
+        """Pass over the rows in order, at most about `BATCH_ROWS` at a time, with these columns.
+
+        With `ranges` (ascending), parts of the file that overlap none of them may be left out. Raises
+        `InputRefusedError` in one line for whatever can't be read.
+        """
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Consecutive rows of a file from row `start` on; `columns` maps names to arrays of length `rows`."""
+
+    start: int
+    rows: int
+    columns: dict[str, pa.Array]
+
+    @property
+    def stop(self) -> int:
+        """The row after the last."""
+        return self.start + self.rows
+
+
+def family_of(kind: pa.DataType) -> Family:
+    """The family of an Arrow type; a dictionary is taken for text, as data frames use it for categories."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return family_of(kind.storage_type)
+    if pat.is_dictionary(kind):
+        inner = family_of(kind.value_type)
+        return Family.TEXT if inner in (Family.NUMERIC, Family.BOOL, Family.DATE, Family.EMPTY) else inner
+    tests = (
+        (Family.EMPTY, (pat.is_null,)),
+        (Family.BOOL, (pat.is_boolean,)),
+        (Family.NUMERIC, (pat.is_integer, pat.is_floating, pat.is_decimal)),
+        (Family.TEXT, (pat.is_string, pat.is_large_string, pat.is_string_view)),
+        (Family.DATE, (pat.is_date, pat.is_timestamp, pat.is_time)),
+    )
+    return next((family for family, those in tests if any(test(kind) for test in those)), Family.NESTED)
+
+
+def from_record_batch(start: int, batch: pa.RecordBatch) -> Batch:
+    """The columns of a record batch by name."""
+    return Batch(start, batch.num_rows, dict(zip(batch.schema.names, batch.columns, strict=True)))
+
+
+def duplicated(names: Sequence[str]) -> str | None:
+    """The first name that occurs twice, or None."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
