@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from auditkit.core.version import __version__
+
 if TYPE_CHECKING:
     from auditkit.api import audit, gate
     from auditkit.core.audit import Audit
 
-__version__ = "0.1.0"
+
 __all__ = ["Audit", "__version__", "audit", "gate"]
 
 

@@ -24,7 +24,8 @@ from auditkit.pipeline.document import Document
 from auditkit.pipeline.gate_file import GateRequest, parse_bound, prepare_gate
 from auditkit.pipeline.load import LoadedPlan, parse_plan
 from auditkit.pipeline.prepared import Clock, Prepared
-from auditkit.pipeline.run import run_prepared, write_reports
+from auditkit.pipeline.render import write_reports
+from auditkit.pipeline.run import run_prepared
 from auditkit.pipeline.suite import select_checks
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from auditkit import __version__
 from auditkit.core.errors import AuditkitError
+from auditkit.core.version import __version__
 
 #: name: (module:attribute, one line of help). The line stands here so that `--help` imports nothing else.
 COMMANDS = {

@@ -26,7 +26,7 @@ from auditkit.cli.progress import progress_for
 @click.option("--trust-file", type=click.Path(path_type=Path), help="A list of such digests.")
 @click.option("--trust-code", is_flag=True, help="The Python code that the plan names is your own.")
 @click.pass_context
-def command(ctx: click.Context, plan: Path, out: Path | None, **options: Any) -> int:
+def command(ctx: click.Context, /, plan: Path, out: Path | None, **options: Any) -> int:
     """Audit what PLAN describes, and write the run directory: audit.json, report.html, evidence/, journal.jsonl."""
     from auditkit.pipeline.load import load_plan
     from auditkit.pipeline.run import run_plan

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
@@ -17,17 +17,11 @@ class Bar(Protocol):
 class Progress(Protocol):
     """Where work reports to: a terminal's progress bars, plain lines, or nothing."""
 
-    def bar(self, what: str, total: int | None) -> _Context:
+    def bar(self, what: str, total: int | None) -> AbstractContextManager[Bar]:
         """Open a bar for `total` units (None: unknown)."""
 
     def say(self, message: str) -> None:
         """One line for the user."""
-
-
-class _Context(Protocol):
-    def __enter__(self) -> Bar: ...
-
-    def __exit__(self, *exc: object) -> bool | None: ...
 
 
 class _SilentBar:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import platform
 from importlib import metadata
 
-from auditkit import __version__
 from auditkit.core.audit import Environment
 from auditkit.core.model import ModelInfo
+from auditkit.core.version import __version__
 
 _PACKAGES = {
     "captum": "captum",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,7 @@ def parse_bound(option: str, text: str) -> Bound:
         value = float(number)
     except ValueError:
         value = float("nan")
-    if not equals or not name or not value - value == 0:
+    if not equals or not name or not math.isfinite(value):
         shape = f"{option} {text}: expected METRIC=NUMBER, such as equalized_odds_difference=0.1"
         percent = number.strip().rstrip("%")
         hint = ""
@@ -145,7 +146,7 @@ def _gates(request: GateRequest, checks: Sequence[Check], task: Task) -> tuple[l
                 check=_OVERALL if overall else _GROUPS,
                 metric=bound.metric,
                 by=None if bound.by is None else tuple(bound.by.split(INTERSECTION)),
-                **{bound.option.lstrip("-"): bound.value},  # type: ignore[arg-type]
+                **{bound.option.lstrip("-"): bound.value},
             )
         )
     return gates, problems

@@ -7,10 +7,23 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from auditkit.checks.registry import CHECKS
 from auditkit.core.audit import Audit
+from auditkit.core.check import page
 from auditkit.core.errors import InputRefusedError, PlanError
+from auditkit.report.render import write
 
 MAX_BYTES = 200_000_000
+
+
+def pages() -> dict[str, dict[str, str]]:
+    """The page of every check, as sections: what it measures, how, how to read it, its source."""
+    return {name: page(CHECKS.get(name)) for name in CHECKS.names()}
+
+
+def write_reports(audit: Audit, directory: Path, formats: Sequence[str]) -> list[Path]:
+    """Write `audit.json` and the wanted formats, each whole or not at all."""
+    return write(audit, directory, ["json", *(name for name in formats if name != "json")], pages())
 
 
 def read_audit(directory: Path) -> Audit:
@@ -30,9 +43,6 @@ def read_audit(directory: Path) -> Audit:
 
 def render_again(directory: Path, formats: Sequence[str]) -> list[Path]:
     """Write the wanted formats beside `audit.json`, which stays as it is."""
-    from auditkit.checks.registry import pages
-    from auditkit.report.render import write
-
     audit = read_audit(directory)
     wanted = [name for name in formats if name != "json"]
     return write(audit, directory, wanted, pages())

@@ -24,6 +24,7 @@ from auditkit.pipeline.journal import Journal
 from auditkit.pipeline.load import LoadedPlan
 from auditkit.pipeline.plan import Plan
 from auditkit.pipeline.prepared import Clock, Prepared
+from auditkit.pipeline.render import write_reports
 from auditkit.pipeline.rundir import EVIDENCE, JOURNAL, RunDirectory, choose_directory
 from auditkit.pipeline.suite import gate_problems, select_checks
 from auditkit.probes.store import DirectoryStore
@@ -133,14 +134,6 @@ def _record(clock: Clock, began: float, started: datetime, resumed: bool) -> Run
 def input_paths(plan: Plan) -> list[Path]:
     """Every file or directory that the plan reads."""
     return [*plan.data.splits.values(), *([plan.model.path] if plan.model.path else [])]
-
-
-def write_reports(audit: Audit, directory: Path, formats: Sequence[str]) -> list[Path]:
-    """Write `audit.json` and the wanted formats, each whole or not at all."""
-    from auditkit.checks.registry import pages
-    from auditkit.report.render import write
-
-    return write(audit, directory, ["json", *(f for f in formats if f != "json")], pages())
 
 
 def prepare(loaded: LoadedPlan, progress: Progress) -> Prepared:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from auditkit import __version__
 from auditkit.core.files import digest_of
 from auditkit.core.tables import PREDICTIONS
+from auditkit.core.version import __version__
 from auditkit.probes.attributions import IntegratedGradients
 from auditkit.probes.base import Probe, ProbeContext
 from auditkit.probes.baseline import LinearBaseline
