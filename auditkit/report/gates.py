@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from auditkit.core.audit import Audit
@@ -27,6 +28,11 @@ class GateRow:
     anchor: str
 
 
+def anchor(finding: Finding) -> str:
+    """Where a finding's card stands in the report. Ids come from a file and may hold anything."""
+    return f"finding-{re.sub(r'[^A-Za-z0-9]+', '-', finding.id)}"
+
+
 def gate_rows(audit: Audit) -> list[GateRow]:
     """Every gate in the order of the plan."""
     return [gate_row(f) for f in audit.gated]
@@ -43,5 +49,5 @@ def gate_row(finding: Finding) -> GateRow:
         word=text(f"status.{finding.status.value}"),
         value=shown_value(finding),
         strip=strip(finding),
-        anchor="" if finding.status.value == "pass" else f"finding-{finding.id}",
+        anchor="" if finding.status.value == "pass" else anchor(finding),
     )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from auditkit.core.finding import Finding
 from auditkit.report.labels import group_name, metric_label
+from auditkit.report.messages import text
+from auditkit.report.numbers import count
 from auditkit.report.text import line
 from auditkit.report.values import ShownValue, shown_value
 
@@ -18,6 +20,10 @@ class GroupRow:
     group: str
     n: int | None
     cells: tuple[ShownValue | None, ...]
+
+    def n_text(self, min_cell: int) -> str:
+        """How many rows the group has; below `min_cell` only that it is below."""
+        return text("small.value", min_cell=min_cell) if self.n is None else count(self.n)
 
 
 @dataclass(frozen=True)

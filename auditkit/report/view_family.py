@@ -1,0 +1,139 @@
+"""A family's section: its checks, each with figures, tables of intervals, and how to read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from auditkit.core.audit import Audit, count_statuses
+from auditkit.core.finding import Finding
+from auditkit.core.types import Status
+from auditkit.report.figure_table import ShownTable, shown_table
+from auditkit.report.figures import Drawing
+from auditkit.report.format import Pages
+from auditkit.report.grouped import GroupMatrix, group_matrices, is_group_rate
+from auditkit.report.labels import check_title, family_title
+from auditkit.report.messages import FAMILIES, text
+from auditkit.report.text import clean, line
+from auditkit.report.view_findings import MetricTable, check_anchor, drawings, metric_table
+
+#: More figures than this in one check are folded away; the first ones stay open.
+OPEN_FIGURES = 4
+MOST_FIGURES = 40
+_SECTIONS = ("reading", "measures", "how", "assumptions", "source")
+
+
+@dataclass(frozen=True)
+class PageSection:
+    """A section of a check's page, as paragraphs."""
+
+    heading: str
+    paragraphs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CheckView:
+    """One check."""
+
+    id: str
+    anchor: str
+    title: str
+    summary: str
+    figures: tuple[Drawing, ...]
+    more_figures: tuple[Drawing, ...]
+    figures_note: str
+    metrics: tuple[MetricTable, ...]
+    matrices: tuple[GroupMatrix, ...]
+    tables: tuple[ShownTable, ...]
+    page: tuple[PageSection, ...]
+    problems: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class FamilyView:
+    """One family."""
+
+    id: str
+    title: str
+    question: str
+    counts: str
+    attention: int
+    checks: tuple[CheckView, ...]
+
+
+def families(audit: Audit, pages: Pages) -> list[FamilyView]:
+    """The families that have findings: the known ones in the report's order, then those of other packages."""
+    present = dict.fromkeys(f.family for f in audit.findings)
+    ordered = [name for name in FAMILIES if name in present] + [name for name in present if name not in FAMILIES]
+    return [_family(name, [f for f in audit.findings if f.family == name], pages) for name in ordered]
+
+
+def _family(name: str, findings: Sequence[Finding], pages: Pages) -> FamilyView:
+    own = [f for f in findings if f.gate is None]
+    checks = dict.fromkeys(f.check for f in findings)
+    attention = (Status.FAIL, Status.ERROR, Status.INCONCLUSIVE, Status.WARN)
+    counts = count_statuses(own)
+    return FamilyView(
+        id=f"family-{check_anchor(name)}",
+        title=family_title(name),
+        question=FAMILIES[name][1] if name in FAMILIES else "",
+        counts=", ".join(f"{number} {text(f'status.{status.value}').lower()}" for status, number in counts.items()),
+        attention=sum(f.status in attention for f in findings),
+        checks=tuple(_check(c, [f for f in findings if f.check == c], pages.get(c, {})) for c in checks),
+    )
+
+
+def _ungated(findings: Sequence[Finding]) -> list[Finding]:
+    """Each measurement once: a gate's finding repeats one that stands there without the gate, unless it has none."""
+    own = [f for f in findings if f.gate is None]
+    known = {_key(f) for f in own}
+    extra = {_key(f): f for f in findings if f.gate is not None and _key(f) not in known}
+    return own + list(extra.values())
+
+
+def _key(finding: Finding) -> str:
+    return f"{finding.metric}\0{finding.scope.model_dump_json()}"
+
+
+def _check(check: str, findings: Sequence[Finding], page: Mapping[str, str]) -> CheckView:
+    shown = _ungated(findings)
+    measured = [f for f in shown if f.metric not in (Status.SKIPPED.value, Status.ERROR.value)]
+    figures = drawings(shown)
+    return CheckView(
+        id=line(check),
+        anchor=check_anchor(check),
+        title=check_title(check),
+        summary=clean(page.get("summary", "")),
+        figures=figures[:OPEN_FIGURES],
+        more_figures=figures[OPEN_FIGURES:MOST_FIGURES],
+        figures_note=text("more.figures", shown=MOST_FIGURES, total=len(figures))
+        if len(figures) > MOST_FIGURES
+        else "",
+        metrics=tuple(_metric_tables(measured)),
+        matrices=tuple(group_matrices(measured)),
+        tables=tuple(shown_table(t) for f in shown for t in f.tables),
+        page=_page(page),
+        problems=tuple((line(f.title, 300), clean(f.reason or "")) for f in shown if f not in measured),
+    )
+
+
+def _metric_tables(findings: Sequence[Finding]) -> list[MetricTable]:
+    """Overall numbers first, then the gaps of each attribute. What a matrix shows is left to it."""
+    overall = [f for f in findings if f.scope.compared is None and not (is_group_rate(f) and f.gate is None)]
+    gaps: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        if finding.scope.compared is not None:
+            gaps.setdefault((finding.scope.attribute or "", finding.scope.split or ""), []).append(finding)
+    made = [metric_table(text("caption.overall"), overall, gaps=False)] if overall else []
+    for (attribute, split), found in gaps.items():
+        where = text("on.split", split=line(split)) if split else ""
+        made.append(metric_table(text("caption.gaps", attribute=line(attribute), where=where), found, gaps=True))
+    return made
+
+
+def _page(page: Mapping[str, str]) -> tuple[PageSection, ...]:
+    return tuple(
+        PageSection(text(f"page.{name}"), tuple(clean(part) for part in page[name].split("\n\n")))
+        for name in _SECTIONS
+        if page.get(name)
+    )

@@ -1,0 +1,163 @@
+"""Findings as the report shows them: cards for what needs attention, rows of tables for all else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from auditkit.core.finding import Finding
+from auditkit.core.types import Status
+from auditkit.report.figures import Drawing, draw
+from auditkit.report.gates import GateRow, anchor, gate_row
+from auditkit.report.labels import (
+    affected,
+    check_title,
+    family_title,
+    group_name,
+    metric_label,
+    requirement,
+    scope_parts,
+)
+from auditkit.report.messages import text
+from auditkit.report.scales import nice_domain
+from auditkit.report.strip import Strip, strip
+from auditkit.report.text import clean, line
+from auditkit.report.values import ShownValue, shown_value
+
+MOST_ROWS = 300
+_TODO = {
+    Status.FAIL: "todo.fail",
+    Status.ERROR: "todo.error",
+    Status.INCONCLUSIVE: "todo.inconclusive",
+    Status.WARN: "todo.warn",
+}
+
+
+@dataclass(frozen=True)
+class Card:
+    """One finding that needs attention: what, who is affected, how sure, and what to do."""
+
+    row: GateRow
+    anchor: str
+    title: str
+    requirement: str
+    who: str
+    explanation: str
+    todo: str
+    where: str
+    where_anchor: str
+
+
+def card(finding: Finding) -> Card:
+    """A finding as a card."""
+    return Card(
+        row=gate_row(finding),
+        anchor=anchor(finding),
+        title=line(finding.title, 300),
+        requirement=requirement(finding) if finding.gate else "",
+        who=affected(finding),
+        explanation=clean(finding.explanation),
+        todo=clean(finding.remedy) if finding.remedy else text(_TODO[finding.status]),
+        where=f"{family_title(finding.family)} › {check_title(finding.check)}",
+        where_anchor=check_anchor(finding.check),
+    )
+
+
+def check_anchor(check: str) -> str:
+    """Where a check's section stands."""
+    return f"check-{re.sub(r'[^A-Za-z0-9]+', '-', check)}"
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """One finding as a row. `highest` and `lowest` are the groups of a gap."""
+
+    label: str
+    split: str
+    highest: str
+    lowest: str
+    value: ShownValue
+    strip: Strip | None
+    status: str
+    word: str
+    anchor: str
+    note: str
+
+
+@dataclass(frozen=True)
+class MetricTable:
+    """Findings of one kind. `method` is set where all rows share it; `ends` are those of the drawn intervals."""
+
+    caption: str
+    rows: tuple[MetricRow, ...]
+    gaps: bool
+    splits: bool
+    notes: bool
+    strips: bool
+    ends: tuple[str, str]
+    method: str
+    confidence: str
+    words: tuple[tuple[str, str], ...]
+    more: str
+
+
+def metric_table(caption: str, findings: Sequence[Finding], *, gaps: bool) -> MetricTable:
+    """A table of findings, their intervals drawn on one scale."""
+    shown = findings[:MOST_ROWS]
+    domain = _domain(shown, gaps)
+    rows = tuple(_row(f, gaps, domain) for f in shown)
+    methods = {r.value.method for r in rows if r.value.defined and r.value.method}
+    confidences = {r.value.confidence for r in rows if r.value.confidence}
+    total = len(findings)
+    return MetricTable(
+        caption=caption,
+        rows=rows,
+        gaps=gaps,
+        splits=len({r.split for r in rows}) > 1,
+        notes=any(r.note for r in rows),
+        strips=any(r.strip for r in rows),
+        ends=_ends(rows),
+        method=methods.pop() if len(methods) == 1 else "",
+        confidence=confidences.pop() if len(confidences) == 1 else "",
+        words=tuple((line(f.title, 300), clean(f.explanation, 900)) for f in shown if f.explanation),
+        more=text("more.rows", shown=MOST_ROWS, total=total) if total > MOST_ROWS else "",
+    )
+
+
+def _domain(findings: Sequence[Finding], gaps: bool) -> tuple[float, float]:
+    """Shares are drawn from 0 to 1; gaps on a scale that holds all of them and zero."""
+    values = [v for f in findings if f.value is not None for v in (f.value, *(f.interval or ()))]
+    shares = [v for v in values if -1 <= v <= 1]
+    return nice_domain([*shares, 0.0]) if shares and (gaps or min(shares) < 0) else (0.0, 1.0)
+
+
+def _ends(rows: Sequence[MetricRow]) -> tuple[str, str]:
+    return next((row.strip.ends for row in rows if row.strip), ("", ""))
+
+
+def _row(finding: Finding, gaps: bool, domain: tuple[float, float]) -> MetricRow:
+    scope, value = finding.scope, shown_value(finding)
+    pair = scope.groups or ()
+    highest, lowest = (group_name(pair[0]), group_name(pair[1])) if gaps and len(pair) == 2 else ("", "")
+    parts = [p for p in scope_parts(scope, split=False) if not (gaps and p.startswith("by "))]
+    drawable = finding.interval is not None and all(domain[0] <= v <= domain[1] for v in finding.interval)
+    note = "; ".join(part for part in (value.reason, *value.remarks) if part)
+    return MetricRow(
+        label=", ".join([metric_label(finding.metric), *parts]),
+        split=line(scope.split or ""),
+        highest=highest,
+        lowest=lowest,
+        value=value,
+        strip=strip(finding, domain) if drawable else None,
+        status=finding.status.value,
+        word=text(f"status.{finding.status.value}"),
+        anchor=anchor(finding) if finding.status in _TODO else "",
+        note=note,
+    )
+
+
+def drawings(findings: Sequence[Finding]) -> tuple[Drawing, ...]:
+    """Every figure of these findings once, however many of them carry it."""
+    figures = {figure.model_dump_json(): figure for finding in findings for figure in finding.figures}
+    return tuple(draw(figure) for figure in figures.values())
