@@ -156,6 +156,8 @@ def _message(item: Any, location: Location, document: Document) -> str:
     kind, given = item["type"], item["input"]
     if kind == "extra_forbidden":
         return f"unknown key{nearest(str(location[-1]), _fields_at(location[:-1]))}"
+    if location == ("gates",) and kind == "literal_error":
+        return f"expected a list of gates, or the word `none`, found {_short(given)}"
     if kind in ("literal_error", "enum"):
         return f"expected {item['ctx']['expected']}, found {given!r}"
     if kind == "value_error":

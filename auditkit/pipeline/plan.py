@@ -19,7 +19,9 @@ class _Section(BaseModel):
 
 def _by(value: Any) -> Any:
     """`sex`, `"sex×race"` and `[sex, race]` all become a tuple of columns."""
-    return tuple(value.split(INTERSECTION)) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return tuple(value.split(INTERSECTION))
+    return tuple(value) if isinstance(value, list) else value
 
 
 class SliceCondition(_Section):

@@ -1,0 +1,57 @@
+"""The run directory: nothing that is not ours is overwritten, and two runs never share one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from auditkit.core.errors import PlanError
+from auditkit.core.files import TEMPORARY_PREFIX
+from auditkit.pipeline.rundir import RunDirectory, choose_directory, slug
+
+
+def test_a_file_foreign_content_an_earlier_run_and_inputs_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("x")
+    with pytest.raises(PlanError, match="is a file"), RunDirectory(file, resume=False):
+        pass
+    with pytest.raises(PlanError, match="holds other files"), RunDirectory(tmp_path, resume=True):
+        pass
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "journal.jsonl").write_text("")
+    with pytest.raises(PlanError, match="holds an earlier run"), RunDirectory(run, resume=False):
+        pass
+    with RunDirectory(run, resume=True):
+        pass
+    with pytest.raises(PlanError, match="holds an input"), RunDirectory(tmp_path, resume=False, inputs=[file]):
+        pass
+
+
+def test_two_runs_at_once(tmp_path: Path) -> None:
+    with (
+        RunDirectory(tmp_path / "run", resume=False),
+        pytest.raises(PlanError, match="another run"),
+        RunDirectory(tmp_path / "run", resume=False),
+    ):
+        pass
+
+
+def test_strays_of_a_killed_run_are_removed(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    (run / "evidence").mkdir(parents=True)
+    (run / "journal.jsonl").write_text("")
+    stray = run / "evidence" / f"{TEMPORARY_PREFIX}abc"
+    stray.write_text("half")
+    with RunDirectory(run, resume=True):
+        assert not stray.exists()
+
+
+def test_default_directory(tmp_path: Path) -> None:
+    chosen = choose_directory("Credit / 2026 ../x", None, False, tmp_path)
+    assert chosen.parent == tmp_path
+    assert chosen.name.startswith("Credit-2026-..-x-")
+    assert slug("///") == "audit"
+    with pytest.raises(PlanError, match="no earlier run"):
+        choose_directory("a", None, True, tmp_path)
