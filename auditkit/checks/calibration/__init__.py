@@ -1,0 +1,1 @@
+"""Whether scores can be taken as probabilities."""

@@ -1,0 +1,1 @@
+"""Whether the data can carry an audit."""

@@ -1,0 +1,1 @@
+"""Whether what was learnt holds on new rows."""

@@ -1,0 +1,71 @@
+"""What each metric means, in one plain sentence: the explanation that a finding gives where nothing is wrong."""
+
+from __future__ import annotations
+
+from auditkit.core.messages import render
+
+MEANINGS = {
+    "accuracy": "The share of rows for which the model gives the true label.",
+    "balanced_accuracy": "The mean over the classes of the share of their rows that the model gets right, so that "
+    "rare classes count as much as common ones.",
+    "selection_rate": "The share of rows that the model gives the favourable label.",
+    "true_positive_rate": "Of the rows that truly have the favourable label, the share that the model gives it to.",
+    "false_positive_rate": "Of the rows that truly lack the favourable label, the share that the model gives it to.",
+    "true_negative_rate": "Of the rows that truly lack the favourable label, the share that the model denies it to.",
+    "false_negative_rate": "Of the rows that truly have the favourable label, the share that the model denies it to.",
+    "precision": "Of the rows that the model gives the label (in a binary task the favourable one), the share that "
+    "truly has it.",
+    "positive_predictive_value": "Of the rows that the model gives the favourable label, the share that truly has it.",
+    "negative_predictive_value": "Of the rows that the model denies the favourable label, the share that truly lacks "
+    "it.",
+    "recall": "Of the rows that truly have the label (in a binary task the favourable one), the share that the model "
+    "gives it to.",
+    "f1": "The harmonic mean of precision and recall.",
+    "macro_f1": "The mean over the classes of the harmonic mean of precision and recall.",
+    "roc_auc": "The chance that a random row with the favourable label scores above a random row without it.",
+    "log_loss": "How surprised the scores are by the true labels, in nats: 0 is perfect, and confident mistakes cost "
+    "most.",
+    "loss": "The loss of a row on average: 0 is perfect, and confident or large mistakes cost most.",
+    "brier": "The mean squared distance between scores and what happened: 0 is perfect.",
+    "mean_absolute_error": "How far predictions are off on average, in units of the target.",
+    "mean_squared_error": "The mean of the squared errors, in squared units of the target: large errors count most.",
+    "root_mean_squared_error": "The root of the mean squared error, in units of the target: large errors count most.",
+    "mean_error": "Prediction minus truth on average: above 0 the model predicts too much.",
+    "r2": "The share of the target's variance that the predictions explain; 0 is what predicting the mean gives.",
+    "matthews_correlation": "The correlation between truth and prediction: 0 is what guessing gives, 1 is perfect, and "
+    "rare classes count.",
+    "expected_calibration_error": "How far scores are from the observed rates on average, after correction for the "
+    "error that chance alone would show.",
+    "demographic_parity_difference": "The largest minus the smallest selection rate over the groups: 0 means that "
+    "every group is selected equally often.",
+    "demographic_parity_ratio": "The smallest over the largest selection rate over the groups: 1 means that every "
+    "group is selected equally often.",
+    "equal_opportunity_difference": "The largest minus the smallest true positive rate over the groups: 0 means that "
+    "those who deserve the favourable label get it equally often in every group.",
+    "equal_opportunity_ratio": "The smallest over the largest true positive rate over the groups: 1 means that those "
+    "who deserve the favourable label get it equally often in every group.",
+    "predictive_parity_difference": "The largest minus the smallest positive predictive value over the groups: 0 means "
+    "that the favourable label is deserved equally often in every group.",
+    "predictive_parity_ratio": "The smallest over the largest positive predictive value over the groups: 1 means that "
+    "the favourable label is deserved equally often in every group.",
+    "equalized_odds_difference": "The larger of the gaps in true and in false positive rate over the groups: 0 means "
+    "that the model errs alike in every group.",
+    "equalized_odds_ratio": "The smaller of the ratios of true and of false positive rates over the groups: 1 means "
+    "that the model errs alike in every group.",
+    "unlabelled_rate": "The share of rows whose true label is not known.",
+}
+#: How the two forms of a gap read when the metric itself has no sentence of its own.
+FORMS = {
+    "difference": "The largest minus the smallest {name} over the groups: 0 means that the groups are alike.",
+    "ratio": "The smallest over the largest {name} over the groups: 1 means that the groups are alike.",
+}
+
+
+def meaning(metric: str) -> str:
+    """The sentence for a metric, empty where there is none (a metric of a task from another package)."""
+    return render("metric", metric, MEANINGS) if metric in MEANINGS else ""
+
+
+def gap_meaning(metric: str, form: str, name: str) -> str:
+    """The sentence for a gap: its own where it has one, else that of its form over the statistic `name`."""
+    return meaning(metric) or render("gap", form, FORMS, name=name)

@@ -1,0 +1,1 @@
+"""Whether the model remembers rather than learns."""
