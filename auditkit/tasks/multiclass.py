@@ -1,0 +1,135 @@
+"""Multiclass classification: the class with the highest score is predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from auditkit.core.model import OutputKind
+from auditkit.core.outcomes import Outcomes
+from auditkit.core.task import Calibration, GapRule, Metric, Offer, RowStatistic
+from auditkit.core.types import Better, FloatArray, TaskKind
+from auditkit.measures import calibration as measured
+from auditkit.measures.classification import balanced_accuracy, f1, macro_f1, matthews_correlation, row_brier
+from auditkit.tasks import curves, rates
+from auditkit.tasks.scores import probabilities
+
+#: Rates of each class against the rest.
+_RATES = (
+    "selection_rate",
+    "true_positive_rate",
+    "false_positive_rate",
+    "false_negative_rate",
+    "positive_predictive_value",
+)
+_MEANS = ("log_loss", "brier")
+
+
+@dataclass(frozen=True)
+class MulticlassTask:
+    """`classes` in the order of the scores; none of them is favourable. `outputs` says what the model returns.
+
+    Raises `ValueError` without a class.
+    """
+
+    classes: tuple[str, ...]
+    outputs: OutputKind = "probabilities"
+    threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not self.classes:
+            raise ValueError("a classification task needs at least one class")
+
+    @property
+    def kind(self) -> TaskKind:
+        """Multiclass classification."""
+        return TaskKind.MULTICLASS
+
+    @property
+    def positive(self) -> str | None:
+        """No label is the favourable one."""
+        return None
+
+    @property
+    def headline(self) -> str:
+        """Accuracy stands for the rest."""
+        return "accuracy"
+
+    def statistics(self, outcomes: Outcomes) -> Sequence[RowStatistic]:
+        """Accuracy, losses where there are scores, and the rates of each class against the rest."""
+        stats = [rates.accuracy(outcomes)]
+        if outcomes.scores is not None:
+            what = "a label and a score"
+            stats.append(rates.mean("log_loss", rates.log_loss(outcomes), what, Better.LOWER))
+            brier = row_brier(outcomes.scores, outcomes.target)
+            stats.append(rates.mean("brier", brier, what, Better.LOWER))
+        for code, label in enumerate(self.classes):
+            other = f"a label other than {label!r}"
+            stats += rates.class_rates(outcomes, code, label, other, _RATES, label)
+        return stats
+
+    def gap_rules(self) -> Sequence[GapRule]:
+        """Accuracy and losses over all classes; every rate and every named gap of each class."""
+        rules = rates.gap_rules(("accuracy",), () if self.outputs == "labels" else _MEANS)
+        for label in self.classes:
+            rules += rates.gap_rules(_RATES, (), rates.NAMED_GAPS, label)
+        return rules
+
+    def summary(self, outcomes: Outcomes, confidence: float) -> Sequence[Metric]:
+        """Accuracy, balanced accuracy, macro F1, Matthews correlation, losses; recall, precision, F1 of each class."""
+        if outcomes.problem is not None:
+            return rates.nothing_measured(self.summary_offers(), self.classes, outcomes.problem)
+        weight, cluster = outcomes.weight, outcomes.cluster
+        target, prediction, known = outcomes.target, outcomes.prediction, rates.both_known(outcomes)
+        found = rates.row_metrics(self.statistics(outcomes), outcomes, confidence)
+        balanced = balanced_accuracy(target, prediction, self.classes, weight, cluster, confidence)
+        macro = macro_f1(target, prediction, self.classes, weight, cluster, confidence)
+        matthews = matthews_correlation(target, prediction, len(self.classes), weight, cluster, confidence)
+        found.append(Metric("balanced_accuracy", balanced, Better.HIGHER))
+        found.append(Metric("macro_f1", macro, Better.HIGHER))
+        found.append(Metric("matthews_correlation", matthews, Better.HIGHER))
+        for code, label in enumerate(self.classes):
+            single = f1(known & (target == code), known & (prediction == code), weight, cluster, confidence)
+            found.append(Metric("f1", single, Better.HIGHER, label))
+        return found
+
+    def summary_offers(self) -> Sequence[Offer]:
+        """What `summary` returns."""
+        whole = ["accuracy", *(() if self.outputs == "labels" else _MEANS)]
+        offers = [Offer(name, better=rates.BETTER[name]) for name in whole]
+        offers += [Offer(rates.SUMMARY_NAMES.get(n, n), class_=True, better=rates.BETTER[n]) for n in _RATES]
+        more = ("balanced_accuracy", "macro_f1", "matthews_correlation")
+        offers += [Offer(name, better=Better.HIGHER) for name in more]
+        return [*offers, Offer("f1", class_=True, better=Better.HIGHER)]
+
+    def majority(self, reference: Outcomes, like: Outcomes) -> Outcomes:
+        """The most frequent label of `reference` for every row, with the labels' shares as scores."""
+        return rates.majority(reference, like, len(self.classes))
+
+    def loss(self, outcomes: Outcomes) -> FloatArray:
+        """Log loss of each row in nats, `[n]`, NaN without a score or a label."""
+        return rates.log_loss(outcomes)
+
+    def calibration(self, outcomes: Outcomes, confidence: float, bins: int) -> Calibration | str:
+        """Calibration of the highest score against whether its class is the true one (top-label confidence)."""
+        if outcomes.scores is None:
+            return outcomes.problem or "the model gives labels without scores, so there is nothing to calibrate"
+        top = np.where(np.isfinite(outcomes.scores).all(axis=1), outcomes.scores.max(axis=1), np.nan)
+        chosen = np.argmax(np.nan_to_num(outcomes.scores, nan=-1.0), axis=1)
+        hit = np.where(outcomes.labelled, (chosen == outcomes.target).astype(np.float64), np.nan)
+        brier = measured.brier(outcomes.scores, outcomes.target, outcomes.weight, outcomes.cluster, confidence)
+        return curves.calibration_of(top, hit, brier, outcomes, "the predicted class", confidence, bins)
+
+    def calibration_offers(self) -> Sequence[Offer]:
+        """What `calibration` returns."""
+        return () if self.outputs == "labels" else curves.OFFERS
+
+    def response(self, outcomes: Outcomes) -> FloatArray:
+        """The score of the predicted class, `[n]`, NaN without one."""
+        return rates.predicted_score(outcomes.scores, outcomes)
+
+    def response_of(self, raw: FloatArray, like: Outcomes) -> FloatArray:
+        """The score of the class predicted in `like`, from changed raw outputs `[n, C]`."""
+        return rates.predicted_score(probabilities(raw, self.outputs, len(self.classes)), like)
