@@ -87,11 +87,11 @@ MESSAGES: Mapping[str, str] = {
     "limit.groups": "Groups were compared by the columns that the plan declares as sensitive: "
     "{attributes}. Other groups were not looked at.",
     "limit.no-groups": "The plan declares no sensitive columns, so no groups of people were compared.",
-    "limit.unlabelled": "{rows} rows of the {split} split have no label. Metrics that need the truth leave "
-    "them out; if labels are known only for those whom an earlier decision favoured, those metrics are "
+    "limit.unlabelled": "Rows of the {split} split without a label: {rows}. Metrics that need the truth "
+    "leave them out; if labels are known only for those whom an earlier decision favoured, those metrics are "
     "biased.",
-    "limit.unscored": "{rows} rows of the {split} split could not be scored by the model and enter no metric.",
-    "limit.unreadable": "{rows} rows of the {split} split could not be read.",
+    "limit.unscored": "Rows of the {split} split that the model could not score, and that enter no metric: {rows}.",
+    "limit.unreadable": "Rows of the {split} split that could not be read: {rows}.",
     "limit.sampled": "The {split} split is a random sample of {rows} of {whole} rows.",
     "limit.reproducible": "Numbers marked “a rerun will differ” (times, memory) depend on the machine.",
     "limit.isolation": "The model was not isolated from the audit’s own process.",
@@ -132,7 +132,7 @@ MESSAGES: Mapping[str, str] = {
     "more.figures": "The first {shown} of {total} figures are shown; all are in audit.json.",
     "caption.overall": "Measurements",
     "caption.gaps": "Gaps by {attribute}{where}",
-    "caption.groups": "Rates by {attribute}{where}",
+    "caption.groups": "Each group of {attribute}{where}",
     "facts.model": "Model",
     "facts.parameters": "{count} parameters",
     "facts.rows": "Rows",
@@ -170,7 +170,7 @@ MESSAGES: Mapping[str, str] = {
     "column.highest": "Highest",
     "column.lowest": "Lowest",
     "column.method": "Method",
-    "column.note": "Note",
+    "column.basis": "Basis",
     "column.group": "Group",
     "column.unreadable": "Unreadable",
     "column.unlabelled": "Without a label",
@@ -182,7 +182,8 @@ MESSAGES: Mapping[str, str] = {
     "card.sure": "How sure",
     "card.what": "What it means",
     "card.todo": "What to do",
-    "card.interval": "{confidence} interval.",
+    "value.basis": "{confidence} interval, {method}",
+    "toc.attention": "to look at",
     "figure.data": "Data of this figure",
     "figure.more": "{count} more figures",
     "words.summary": "{caption}, in words",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from auditkit.core.audit import Audit
+from auditkit.core.finding import Finding
 from auditkit.report.gates import gate_rows
 from auditkit.report.labels import affected, finding_label
 from auditkit.report.messages import text
@@ -32,11 +33,16 @@ def card(audit: Audit) -> str:
             sentence=verdict_sentence(shown),
             gates=gates[:MOST_GATES],
             more_gates=max(0, len(gates) - MOST_GATES),
-            findings=[
-                {"label": finding_label(f), "title": line(f.title, 300), "who": affected(f), "value": shown_value(f)}
-                for f in needing[:MOST_FINDINGS]
-            ],
+            findings=[{"title": line(f.title, 300), "said": _said(f)} for f in needing[:MOST_FINDINGS]],
             more=max(0, len(needing) - MOST_FINDINGS),
             total=len(shown.findings),
         )
     )
+
+
+def _said(finding: Finding) -> str:
+    value = shown_value(finding)
+    if not value.defined:
+        return value.reason
+    measured = f"{finding_label(finding)} {value.number} {value.interval}".strip()
+    return f"{measured}; {affected(finding)}"

@@ -89,6 +89,8 @@ def _protect_finding(finding: Finding, small: _Small) -> Finding:
         why = text("small.gap" if gap else "small.finding", min_cell=small.least)
         update |= {"value": None, "interval": None, "n": finding.n if gap else None, "method": SUPPRESSED}
         update |= {"explanation": "", "reason": why, "title": finding_label(finding), "affected": None}
+        # Which group of a gap is highest and which lowest tells of the small one too.
+        update |= {"scope": scope.model_copy(update={"groups": None})} if gap else {}
     elif about_people:
         update |= _masked_prose(finding, small)
     return finding.model_copy(update=update)

@@ -43,7 +43,7 @@ def nice_domain(values: Iterable[float], low: float | None = None, high: float |
         room = abs(most) * 0.1 or 0.5
         least, most = (least - room, most + room) if math.isfinite(most + room) else (least, most)
         span = max(most / 2 - least / 2, 5e-324)
-    step = step_for(2 * span, 4) if span < 1e300 and span > 1e-300 else 0.0
+    step = step_for(2 * span, 8) if span < 1e300 and span > 1e-300 else 0.0
     floor = math.floor((least - 0.1 * span) / step + 1e-9) * step if step else least
     ceiling = math.ceil((most + 0.1 * span) / step - 1e-9) * step if step else most
     if known and min(known) >= 0:
@@ -56,7 +56,7 @@ def nice_domain(values: Iterable[float], low: float | None = None, high: float |
     return (first, last) if first < last else (first, first + (abs(first) or 1.0))
 
 
-def ticks(low: float, high: float, count: int = 5) -> list[float]:
+def ticks(low: float, high: float, count: int = 6) -> list[float]:
     """Round numbers from `low` to `high`, about `count` of them."""
     if not math.isfinite(high - low) or high - low < 1e-300:
         return [low, high]

@@ -9,8 +9,21 @@ from auditkit.report.messages import text
 from auditkit.report.numbers import bound, estimate
 from auditkit.report.scales import Linear, nice_domain
 
-WIDTH = 220
+WIDTH = 280
 MARGIN = 8
+
+
+#: Labels nearer than this to each other would overlap.
+APART = 46
+
+
+@dataclass(frozen=True)
+class StripLabel:
+    """A label below the line."""
+
+    at: float
+    anchor: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -23,6 +36,7 @@ class Strip:
     bounds: tuple[float, ...]
     allowed: tuple[float, float] | None
     ends: tuple[str, str]
+    labels: tuple[StripLabel, ...]
     alt: str
     has_interval: bool
 
@@ -52,6 +66,14 @@ def strip(finding: Finding, domain: tuple[float, float] | None = None) -> Strip 
         bounds=tuple(round(scale(limit), 1) for limit in limits),
         allowed=allowed,
         ends=(bound(start), bound(end)),
+        labels=_labels(scale, limits),
         alt=said,
         has_interval=finding.interval is not None,
     )
+
+
+def _labels(scale: Linear, limits: list[float]) -> tuple[StripLabel, ...]:
+    """The bounds by name, and the ends where there is room beside them."""
+    named = [StripLabel(round(scale(limit), 1), "middle", bound(limit)) for limit in limits]
+    ends = (StripLabel(scale.start, "start", bound(scale.low)), StripLabel(scale.end, "end", bound(scale.high)))
+    return (*named, *(e for e in ends if all(abs(e.at - label.at) > APART for label in named)))

@@ -23,6 +23,14 @@ class ShownValue:
     reason: str
     remarks: tuple[str, ...] = ()
     defined: bool = True
+    suppressed: bool = False
+
+    @property
+    def basis(self) -> str:
+        """How the interval was made: `95% interval, Wilson`."""
+        if self.confidence and self.method:
+            return text("value.basis", confidence=self.confidence, method=self.method)
+        return self.method
 
 
 def shown_value(finding: Finding) -> ShownValue:
@@ -38,10 +46,11 @@ def shown_value(finding: Finding) -> ShownValue:
         interval=interval,
         n=numbers.count(finding.n) if finding.n else "",
         method="" if suppressed else line(finding.method or ""),
-        confidence=confidence_text(finding.confidence),
+        confidence="" if finding.interval is None else confidence_text(finding.confidence),
         reason=line(finding.reason or "", 600),
         remarks=_remarks(finding),
         defined=finding.value is not None,
+        suppressed=suppressed,
     )
 
 

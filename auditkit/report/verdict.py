@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from auditkit.core.audit import Audit
@@ -34,11 +35,16 @@ def tally(audit: Audit) -> Tally:
     )
 
 
-def verdict_sentence(audit: Audit) -> str:
-    """The verdict in plain words, the requirements at fault named (three at most)."""
-    gates = tally(audit)
+def verdict_parts(audit: Audit) -> tuple[str, str]:
+    """The verdict in one sentence, the requirements at fault named (three at most); and what must be said beside it."""
     unfinished = [text("verdict.unfinished")] if audit.exit_code == 3 else []
-    return " ".join([*unfinished, *_judgement(audit, gates)])
+    first, *rest = [*unfinished, *_judgement(audit, tally(audit))]
+    return first, " ".join(rest)
+
+
+def verdict_sentence(audit: Audit) -> str:
+    """The verdict in plain words, on one line."""
+    return " ".join(part for part in verdict_parts(audit) if part)
 
 
 def _judgement(audit: Audit, gates: Tally) -> list[str]:
@@ -74,11 +80,17 @@ _ORDER = (Status.FAIL, Status.ERROR, Status.INCONCLUSIVE, Status.WARN)
 def worst(audit: Audit) -> list[Finding]:
     """What needs attention, worst first: failed gates, errors, undecided gates, warnings.
 
-    Among failed gates, those whose interval lies farthest beyond the bound (relative to the bound) come first.
+    Among failed gates, those whose interval lies farthest beyond the bound (relative to the bound) come first. A
+    warning about what an unmet gate already names is not told twice.
     """
+    told = {_about(f) for f in audit.gated if f.status in _ORDER}
     rank = {status: place for place, status in enumerate(_ORDER)}
-    needing = [f for f in audit.findings if f.status in rank]
+    needing = [f for f in audit.findings if f.status in rank and (f.gate is not None or _about(f) not in told)]
     return sorted(needing, key=lambda f: (rank[f.status], f.gate is None, -_excess(f)))
+
+
+def _about(finding: Finding) -> tuple[str, str, str]:
+    return finding.check, finding.metric, json.dumps(finding.scope.identity(), sort_keys=True, default=str)
 
 
 def _excess(finding: Finding) -> float:

@@ -16,7 +16,7 @@ from auditkit.report.plan_text import plan_text
 from auditkit.report.privacy import min_cell, protect
 from auditkit.report.text import clean, line
 from auditkit.report.values import confidence_text
-from auditkit.report.verdict import verdict_sentence, worst
+from auditkit.report.verdict import verdict_parts, worst
 from auditkit.report.view_family import FamilyView, families
 from auditkit.report.view_findings import Card, card
 
@@ -54,7 +54,7 @@ class ReportView:
     verdict: str
     word: str
     sentence: str
-    attention: str
+    beside: str
     facts: tuple[tuple[str, str], ...]
     gates: tuple[GateRow, ...]
     chips: tuple[GateRow, ...]
@@ -81,14 +81,14 @@ def build_view(audit: Audit, pages: Pages) -> ReportView:
     shown = protect(audit)
     cards = [card(f) for f in worst(shown)]
     gates = tuple(gate_rows(shown))
-    warnings = sum(f.status is Status.WARN for f in shown.findings)
+    sentence, beside = verdict_parts(shown)
     confidences = [f.confidence for f in shown.findings if f.confidence is not None]
     return ReportView(
         name=line(shown.name, 200),
         verdict=shown.verdict.value,
         word=text(f"verdict.word.{shown.verdict.value}"),
-        sentence=verdict_sentence(shown),
-        attention=counted("detail.warnings", warnings, count=warnings) if warnings else "",
+        sentence=sentence,
+        beside=" ".join(part for part in (beside, _warnings(shown)) if part),
         facts=_facts(shown),
         gates=gates,
         chips=gates[:MOST_CHIPS],
@@ -109,6 +109,11 @@ def build_view(audit: Audit, pages: Pages) -> ReportView:
         confidence=confidence_text(max(set(confidences), key=confidences.count) if confidences else 0.95),
         min_cell=min_cell(audit),
     )
+
+
+def _warnings(audit: Audit) -> str:
+    number = sum(f.status is Status.WARN for f in worst(audit))
+    return counted("detail.warnings", number, count=number) if number else ""
 
 
 def _facts(audit: Audit) -> tuple[tuple[str, str], ...]:

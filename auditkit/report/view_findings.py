@@ -93,7 +93,6 @@ class MetricTable:
     rows: tuple[MetricRow, ...]
     gaps: bool
     splits: bool
-    notes: bool
     strips: bool
     ends: tuple[str, str]
     method: str
@@ -115,7 +114,6 @@ def metric_table(caption: str, findings: Sequence[Finding], *, gaps: bool) -> Me
         rows=rows,
         gaps=gaps,
         splits=len({r.split for r in rows}) > 1,
-        notes=any(r.note for r in rows),
         strips=any(r.strip for r in rows),
         ends=_ends(rows),
         method=methods.pop() if len(methods) == 1 else "",
@@ -126,10 +124,12 @@ def metric_table(caption: str, findings: Sequence[Finding], *, gaps: bool) -> Me
 
 
 def _domain(findings: Sequence[Finding], gaps: bool) -> tuple[float, float]:
-    """Shares are drawn from 0 to 1; gaps on a scale that holds all of them and zero."""
+    """Shares are drawn from 0 to 1; gaps and small numbers on a scale that holds all of them and zero."""
     values = [v for f in findings if f.value is not None for v in (f.value, *(f.interval or ()))]
     shares = [v for v in values if -1 <= v <= 1]
-    return nice_domain([*shares, 0.0]) if shares and (gaps or min(shares) < 0) else (0.0, 1.0)
+    if not shares or (not gaps and min(shares) >= 0 and max(shares) > 0.5):
+        return 0.0, 1.0
+    return nice_domain([*shares, 0.0])
 
 
 def _ends(rows: Sequence[MetricRow]) -> tuple[str, str]:
