@@ -8,21 +8,18 @@ MEANINGS = {
     "accuracy": "The share of rows for which the model gives the true label.",
     "balanced_accuracy": "The mean over the classes of the share of their rows that the model gets right, so that "
     "rare classes count as much as common ones.",
-    "selection_rate": "The share of rows that the model gives the favourable label.",
-    "true_positive_rate": "Of the rows that truly have the favourable label, the share that the model gives it to.",
-    "false_positive_rate": "Of the rows that truly lack the favourable label, the share that the model gives it to.",
-    "true_negative_rate": "Of the rows that truly lack the favourable label, the share that the model denies it to.",
-    "false_negative_rate": "Of the rows that truly have the favourable label, the share that the model denies it to.",
-    "precision": "Of the rows that the model gives the label (in a binary task the favourable one), the share that "
-    "truly has it.",
-    "positive_predictive_value": "Of the rows that the model gives the favourable label, the share that truly has it.",
-    "negative_predictive_value": "Of the rows that the model denies the favourable label, the share that truly lacks "
-    "it.",
-    "recall": "Of the rows that truly have the label (in a binary task the favourable one), the share that the model "
-    "gives it to.",
+    "selection_rate": "The share of rows that the model gives {label}.",
+    "true_positive_rate": "Of the rows that truly have {label}, the share that the model gives it to.",
+    "false_positive_rate": "Of the rows that truly lack {label}, the share that the model gives it to.",
+    "true_negative_rate": "Of the rows that truly lack {label}, the share that the model denies it to.",
+    "false_negative_rate": "Of the rows that truly have {label}, the share that the model denies it to.",
+    "precision": "Of the rows that the model gives {label}, the share that truly has it.",
+    "positive_predictive_value": "Of the rows that the model gives {label}, the share that truly has it.",
+    "negative_predictive_value": "Of the rows that the model denies {label}, the share that truly lacks it.",
+    "recall": "Of the rows that truly have {label}, the share that the model gives it to.",
     "f1": "The harmonic mean of precision and recall.",
     "macro_f1": "The mean over the classes of the harmonic mean of precision and recall.",
-    "roc_auc": "The chance that a random row with the favourable label scores above a random row without it.",
+    "roc_auc": "The chance that a random row with {label} scores above a random row without it.",
     "log_loss": "How surprised the scores are by the true labels, in nats: 0 is perfect, and confident mistakes cost "
     "most.",
     "loss": "The loss of a row on average: 0 is perfect, and confident or large mistakes cost most.",
@@ -41,13 +38,13 @@ MEANINGS = {
     "demographic_parity_ratio": "The smallest over the largest selection rate over the groups: 1 means that every "
     "group is selected equally often.",
     "equal_opportunity_difference": "The largest minus the smallest true positive rate over the groups: 0 means that "
-    "those who deserve the favourable label get it equally often in every group.",
+    "those who deserve {label} get it equally often in every group.",
     "equal_opportunity_ratio": "The smallest over the largest true positive rate over the groups: 1 means that those "
-    "who deserve the favourable label get it equally often in every group.",
+    "who deserve {label} get it equally often in every group.",
     "predictive_parity_difference": "The largest minus the smallest positive predictive value over the groups: 0 means "
-    "that the favourable label is deserved equally often in every group.",
+    "that {label} is deserved equally often in every group.",
     "predictive_parity_ratio": "The smallest over the largest positive predictive value over the groups: 1 means that "
-    "the favourable label is deserved equally often in every group.",
+    "{label} is deserved equally often in every group.",
     "equalized_odds_difference": "The larger of the gaps in true and in false positive rate over the groups: 0 means "
     "that the model errs alike in every group.",
     "equalized_odds_ratio": "The smaller of the ratios of true and of false positive rates over the groups: 1 means "
@@ -61,11 +58,15 @@ FORMS = {
 }
 
 
-def meaning(metric: str) -> str:
-    """The sentence for a metric, empty where there is none (a metric of a task from another package)."""
-    return render("metric", metric, MEANINGS) if metric in MEANINGS else ""
+def meaning(metric: str, class_: str | None = None) -> str:
+    """The sentence for a metric, empty where there is none (a metric of a task from another package).
+
+    Rates speak of the favourable label, of a multiclass task of the label `class_`.
+    """
+    label = "the favourable label" if class_ is None else f"the label '{class_}'"
+    return render("metric", metric, MEANINGS, label=label) if metric in MEANINGS else ""
 
 
-def gap_meaning(metric: str, form: str, name: str) -> str:
+def gap_meaning(metric: str, form: str, name: str, class_: str | None = None) -> str:
     """The sentence for a gap: its own where it has one, else that of its form over the statistic `name`."""
-    return meaning(metric) or render("gap", form, FORMS, name=name)
+    return meaning(metric, class_) or render("gap", form, FORMS, name=name)

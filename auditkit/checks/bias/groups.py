@@ -179,7 +179,7 @@ class BiasGroups(Check):
         ]
 
     def _rate(self, comparison: Comparison, statistic: RowStatistic, group: str, value: Estimate) -> Finding:
-        told = [meaning(statistic.name)]
+        told = [meaning(statistic.name, statistic.class_)]
         enough = value.n >= self.min_group
         if value.value is not None and not enough:
             told.append(self.say("few", rows=count(value.n), least=self.min_group))
@@ -238,7 +238,7 @@ class BiasGroups(Check):
 
     def _explain(self, comparison: Comparison, rule: GapRule, gap: Gap, beyond: Tolerance | None) -> str:
         share = rule.form == "difference" and comparison.is_share(rule)
-        told = [gap_meaning(rule.name, rule.form, name_of(rule.statistics[0], rule.class_))]
+        told = [gap_meaning(rule.name, rule.form, name_of(rule.statistics[0], rule.class_), rule.class_)]
         if beyond:
             told.append(self.say("beyond", bound=number(beyond.bound(rule)), source=beyond.source(rule)))
         if gap.partial is not None and gap.partial.value is not None:
@@ -253,10 +253,10 @@ class BiasGroups(Check):
     def _reach(self, comparison: Comparison, rule: GapRule, gap: Gap) -> list[str]:
         """Where no gap is shown: how large a one could hide, and what it would take."""
         found = reach(comparison, rule, gap)
-        if found is None or gap.estimate.low is None or gap.estimate.low > 0:
+        if found is None:
             return []
         told = [self.say("hidden", smallest=number(found.detectable))]
-        if found.rows is not None and found.detectable > SMALL_GAP:
+        if found.rows is not None:
             told.append(self.say("need", rows=f"{found.rows:,}", small=SMALL_GAP))
         return told
 

@@ -76,6 +76,7 @@ class DataLeakage(Check):
         "leak": "This is more than chance explains: the model was tested on rows that it was trained on.",
         "excused": "That is what rows with few different values show by chance; it is no sign of copying.",
         "cluster": "What belongs together was split: the model may recognise a person instead of judging the case.",
+        "cluster_few": "Rows of one cluster that stand on both sides let a model recognise it.",
         "remedy": "Take these rows out of one of the splits, find out how they came into both (copies before "
         "splitting, joins, augmentation), and audit again.",
         "cluster_remedy": "Split by cluster, so that all rows of one stand on one side.",
@@ -151,7 +152,7 @@ class DataLeakage(Check):
         outcomes, metric = overlap.outcomes, "cluster_overlap_share"
         value = estimate(_statistic(metric, here), outcomes.weight, outcomes.cluster, evidence.confidence)
         leak = value.low is not None and value.low > self.tolerance
-        why = self.say("cluster") if leak else ""
+        why = self.say("cluster" if leak else "cluster_few")
         return self._finding(metric, overlap, value, why, leak, int(here.sum()), "cluster_remedy")
 
     def _finding(

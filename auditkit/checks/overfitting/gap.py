@@ -10,7 +10,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from auditkit.checks.reading import TRAIN, floats, headline, held_out
-from auditkit.checks.texts import name_of, sentence, span
+from auditkit.checks.texts import name_of, sentence, size, span
 from auditkit.core.check import Check
 from auditkit.core.evidence import Evidence
 from auditkit.core.figure import Axis, Figure, Point, Series
@@ -53,7 +53,8 @@ class OverfittingGap(Check):
     title: ClassVar[str] = "Overfitting"
     uses: ClassVar[tuple[str, ...]] = ("history",)
     messages: ClassVar[dict[str, str]] = {
-        "lost": "{metric} is {value} worse on {split} than on train",
+        "lost": "{metric} is {value} worse on {split} than on train, relative to train",
+        "won": "{metric} is {value} better on {split} than on train, relative to train",
         "undefined": "How much worse {metric} is on {split} than on train is not defined",
         "over": "Certainly more than {tolerance} is lost on new rows: the model remembers part of its training rows, "
         "or the splits differ.",
@@ -98,12 +99,13 @@ class OverfittingGap(Check):
             confidence=evidence.confidence,
         )
         over = lost.low is not None and lost.low > self.tolerance
+        key = "undefined" if lost.value is None else "lost" if lost.value >= 0 else "won"
         words = {"metric": sentence(name_of(seen.name)), "split": test.split}
         return self.finding(
             "relative_degradation",
             Scope(split=test.split, reference=TRAIN),
             lost,
-            title=self.say("undefined" if lost.value is None else "lost", **words, value=span(lost, share=True)),
+            title=self.say(key, **words, value=span(size(lost), share=True)),
             explanation=self._explain(lost.low, lost.high, test.split),
             status=Status.WARN if over else Status.INFO,
             better=Better.LOWER,

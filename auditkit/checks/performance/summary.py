@@ -138,7 +138,7 @@ class PerformanceSummary(Check):
                     Scope(split=outcomes.split, class_=metric.class_),
                     metric.estimate,
                     title=self.say("metric", metric=name, split=outcomes.split, value=value),
-                    explanation=meaning(metric.name),
+                    explanation=meaning(metric.name, metric.class_),
                     better=metric.better,
                     figures=figures,
                 )
