@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,7 +76,7 @@ def expected_calibration_error(
     parts = _binned(s, y, bin_of(s, bins), w, None if cluster is None else cluster[known])
     z = normal_quantile(confidence)
     debiased, plug_in, error = _debiased(parts), float(np.sum(parts.share * np.abs(parts.gap))), _error(parts)
-    low = max(0.0, debiased - z * np.sqrt(_VARIANCE_FACTOR) * error)
+    low = max(0.0, debiased - z * math.sqrt(_VARIANCE_FACTOR) * error)
     high = min(1.0, plug_in + z * error)
     method = f"debiased, {len(parts.gap)} equal-mass bins"
     return Estimate(max(0.0, debiased), low, high, confidence, method, n)

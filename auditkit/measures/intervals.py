@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
-from scipy.special import gammaincinv, ndtr, ndtri, stdtrit
+from scipy.special import betaincinv, gammaincinv, ndtr, ndtri, stdtrit
 
 from auditkit.core.types import FloatArray
 
@@ -81,6 +81,18 @@ def _poisson_lower(p: FloatArray, n: FloatArray, z: float) -> FloatArray:
     if few.any():
         limit[few] = gammaincinv(count[few], 2 * ndtr(-z)) / n[few]
     return limit
+
+
+def clopper_pearson(p: FloatArray, n: FloatArray, z: float) -> Limits:
+    """Exact limits (Clopper and Pearson 1934) of proportions `p` that rest on `n` rows; arrays as in `wilson`.
+
+    Real `n` (effective rows) through the incomplete beta function, as in Korn and Graubard (1998).
+    """
+    hits, misses = np.maximum(p * n, 0.0), np.maximum((1 - p) * n, 0.0)
+    tail = float(ndtr(-z))
+    low = np.where(hits > 0, betaincinv(np.maximum(hits, 1e-300), misses + 1, tail), 0.0)
+    high = np.where(misses > 0, betaincinv(hits + 1, np.maximum(misses, 1e-300), 1 - tail), 1.0)
+    return np.minimum(low, p), np.maximum(high, p)
 
 
 def mover_difference(first: FloatArray, first_limits: Limits, second: FloatArray, second_limits: Limits) -> Limits:

@@ -8,8 +8,11 @@ from auditkit.core.estimate import Estimate
 from auditkit.core.outcomes import Groups
 from auditkit.core.task import RowStatistic
 from auditkit.core.types import FloatArray, IntArray
-from auditkit.measures.intervals import normal_quantile, student_quantile
+from auditkit.measures.intervals import clopper_pearson, normal_quantile, student_quantile, wilson
 from auditkit.measures.moments import Moments, moments
+
+#: Up to so many rows Wilson's interval can cover less than 92%, and the exact one is taken.
+FEW_ROWS = 40.0
 
 
 def estimate(
@@ -20,8 +23,8 @@ def estimate(
 ) -> Estimate:
     """`stat` over all its rows, Σ w·numerator / Σ w over the rows that count.
 
-    Proportions take Wilson's interval, modified near 0 and 1 (Brown, Cai and DasGupta 2001). Weights (`[n]`, ≥ 0) and
-    clusters (`[n]`) enter through the linearised variance of the ratio as an effective number of rows (Korn and
+    Proportions take Wilson's interval, modified near 0 and 1 (Brown, Cai and DasGupta 2001); up to 40 rows, where that
+    covers badly, Clopper and Pearson's. Weights (`[n]`, ≥ 0) and clusters (`[n]`) enter through the linearised variance of the ratio as an effective number of rows (Korn and
     Graubard 1998). Means take Student's t, cluster-robust with Bell and McCaffrey's (2002) degrees of freedom. A mean
     of one row, or of equal values, has no interval and says why. Without rows: no value, and the reason.
     """
@@ -49,20 +52,30 @@ def _estimates(stat: RowStatistic, found: Moments, names: tuple[str, ...], confi
     known = np.flatnonzero(found.defined)
     some = found.take(known)
     if stat.kind == "proportion":
-        low, high = some.wilson(z)
-        method = "Wilson" if found.plain else "Wilson, effective rows"
+        low, high, names_of = _proportion_limits(some, z)
     else:
         half = student_quantile(z, np.maximum(some.df, 1e-3)) * np.sqrt(some.variance)
         low, high = some.value - half, some.value + half
-        method = "Student t" if found.plain else "Student t, linearised"
+        names_of = ["Student t" if found.plain else "Student t, linearised"] * len(known)
     results = [Estimate.undefined(f"{name}: there are no rows with {stat.empty}") for name in names]
     for at, i in enumerate(known):
-        value, n = float(some.value[at]), int(some.n[at])
+        value, n, method = float(some.value[at]), int(some.n[at]), names_of[at]
         if low[at] < high[at] and np.isfinite(high[at] - low[at]):
             results[i] = Estimate(value, float(low[at]), float(high[at]), confidence, method, n)
         else:
             results[i] = Estimate(value, method=method, n=n, reason=f"{names[i]}: {no_spread(n)}")
     return tuple(results)
+
+
+def _proportion_limits(found: Moments, z: float) -> tuple[FloatArray, FloatArray, list[str]]:
+    """Wilson's limits, Clopper and Pearson's up to 40 rows, and the name of each."""
+    rows = found.effective_at(z)
+    low, high = wilson(found.value, rows, z)
+    exact_low, exact_high = clopper_pearson(found.value, rows, z)
+    few = rows <= FEW_ROWS
+    suffix = "" if found.plain else ", effective rows"
+    methods = [f"{'Clopper-Pearson' if one else 'Wilson'}{suffix}" for one in few]
+    return np.where(few, exact_low, low), np.where(few, exact_high, high), methods
 
 
 def no_spread(n: int) -> str:
