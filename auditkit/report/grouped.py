@@ -21,6 +21,11 @@ class GroupRow:
     n: int | None
     cells: tuple[ShownValue | None, ...]
 
+    @property
+    def hidden(self) -> bool:
+        """Whether every number of this group was left out."""
+        return all(cell is None or cell.suppressed for cell in self.cells)
+
     def n_text(self, min_cell: int) -> str:
         """How many rows the group has; below `min_cell` only that it is below."""
         return text("small.value", min_cell=min_cell) if self.n is None else count(self.n)
@@ -69,7 +74,10 @@ def _matrix(attribute: str, split: str, findings: list[Finding]) -> GroupMatrix:
         found = [cells.get((group, metric)) for metric in metrics]
         sizes = [f.n for f in found if f is not None and f.n is not None]
         values = tuple(None if f is None else shown_value(f) for f in found)
-        rows.append(GroupRow(group_name(group), max(sizes, default=None), values))
+        hidden = any(value is not None and value.suppressed for value in values)
+        # An empty denominator must not pass for an empty group where the group's size was left out.
+        size = None if hidden and not any(sizes) else max(sizes, default=None)
+        rows.append(GroupRow(group_name(group), size, values))
     methods = dict.fromkeys(f.method for f in findings if f.method and f.interval)
     confidences = {shown_value(f).confidence for f in findings if f.interval}
     return GroupMatrix(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from auditkit.core.finding import Bounds, Finding, Scope
@@ -73,9 +74,13 @@ def scope_parts(scope: Scope, *, split: bool = True) -> list[str]:
 
 def finding_label(finding: Finding) -> str:
     """The metric and what it is about: `Equalized odds difference by sex`."""
-    parts = scope_parts(finding.scope)
-    leading = f" {parts.pop(0)}" if parts and parts[0].startswith("by ") else ""
-    return ", ".join([metric_label(finding.metric) + leading, *parts])
+    return labelled(finding.metric, scope_parts(finding.scope))
+
+
+def labelled(metric: str, parts: Sequence[str]) -> str:
+    """The metric and the parts of its scope in one phrase."""
+    leading = 1 if parts and parts[0].startswith("by ") else 0
+    return ", ".join([" ".join([metric_label(metric), *parts[:leading]]), *parts[leading:]])
 
 
 def bounds_text(gate: Bounds) -> str:

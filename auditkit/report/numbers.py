@@ -58,8 +58,8 @@ def bound(value: float) -> str:
 def estimate(value: float, interval: tuple[float, float] | None, bounds: Sequence[float] = ()) -> tuple[str, str]:
     """The value and its interval as text, with the same decimals: `("0.104", "[0.081, 0.127]")`."""
     if interval is None:
-        whole = float(value).is_integer() and abs(value) >= 2
-        return (fixed(value, 0) if whole else fixed(value, decimals([value], bounds=bounds))), ""
+        places = 0 if float(value).is_integer() else decimals([value], bounds=bounds)
+        return fixed(value, places), ""
     places = decimals([value, *interval], bounds=bounds)
     return fixed(value, places), f"[{fixed(interval[0], places)}, {fixed(interval[1], places)}]"
 

@@ -83,8 +83,8 @@ def _protect_finding(finding: Finding, small: _Small) -> Finding:
         "tables": tuple(_protect_table(t, scope, small) for t in finding.tables),
     }
     about_people = scope.attribute is not None or scope.slice is not None
-    own = about_people and scope.compared is None and small.counts(finding.n)
-    gap = scope.compared is not None and any(small.behind(scope, g, finding.metric) for g in scope.groups or ())
+    own = scope.compared is None and _own_is_small(finding, small)
+    gap = scope.compared is not None and _gap_is_small(finding, small)
     if own or gap:
         why = text("small.gap" if gap else "small.finding", min_cell=small.least)
         update |= {"value": None, "interval": None, "n": finding.n if gap else None, "method": SUPPRESSED}
@@ -94,6 +94,22 @@ def _protect_finding(finding: Finding, small: _Small) -> Finding:
     elif about_people:
         update |= _masked_prose(finding, small)
     return finding.model_copy(update=update)
+
+
+def _own_is_small(finding: Finding, small: _Small) -> bool:
+    """A group's rate that rests on few rows. In a small group even an empty denominator tells: all have one label."""
+    scope = finding.scope
+    about_people = scope.attribute is not None or scope.slice is not None
+    groups = scope.groups or ()
+    return about_people and (small.counts(finding.n) or any(small.holds(scope, group) for group in groups))
+
+
+def _gap_is_small(finding: Finding, small: _Small) -> bool:
+    """A gap from or to a small group; or one that does not exist, because the reason may tell of a small group."""
+    scope = finding.scope
+    if any(small.behind(scope, group, finding.metric) for group in scope.groups or ()):
+        return True
+    return finding.value is None and any(small.holds(scope, group) for group in scope.compared or ())
 
 
 def _masked_prose(finding: Finding, small: _Small) -> Mapping[str, str]:

@@ -48,7 +48,7 @@ def shown_value(finding: Finding) -> ShownValue:
         method="" if suppressed else line(finding.method or ""),
         confidence="" if finding.interval is None else confidence_text(finding.confidence),
         reason=line(finding.reason or "", 600),
-        remarks=_remarks(finding),
+        remarks=() if suppressed else _remarks(finding),
         defined=finding.value is not None,
         suppressed=suppressed,
     )

@@ -13,8 +13,8 @@ from auditkit.report.figures import Drawing
 from auditkit.report.format import Pages
 from auditkit.report.grouped import GroupMatrix, group_matrices, is_group_rate
 from auditkit.report.labels import check_title, family_title
-from auditkit.report.messages import FAMILIES, text
-from auditkit.report.text import clean, line
+from auditkit.report.messages import FAMILIES, counted, text
+from auditkit.report.text import clean, join, line
 from auditkit.report.view_findings import MetricTable, check_anchor, drawings, metric_table
 
 #: More figures than this in one check are folded away; the first ones stay open.
@@ -43,10 +43,17 @@ class CheckView:
     more_figures: tuple[Drawing, ...]
     figures_note: str
     metrics: tuple[MetricTable, ...]
+    folded: tuple[MetricTable, ...]
     matrices: tuple[GroupMatrix, ...]
     tables: tuple[ShownTable, ...]
     page: tuple[PageSection, ...]
     problems: tuple[tuple[str, str], ...]
+
+    @property
+    def folded_summary(self) -> str:
+        """What is folded away, by name."""
+        captions = [table.caption for table in self.folded]
+        return counted("folded.summary", len(captions), count=len(captions), captions=join(captions))
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,7 @@ def _check(check: str, findings: Sequence[Finding], page: Mapping[str, str]) -> 
     shown = _ungated(findings)
     measured = [f for f in shown if f.metric not in (Status.SKIPPED.value, Status.ERROR.value)]
     figures = drawings(shown)
+    tables = _metric_tables(measured)
     return CheckView(
         id=line(check),
         anchor=check_anchor(check),
@@ -109,7 +117,8 @@ def _check(check: str, findings: Sequence[Finding], page: Mapping[str, str]) -> 
         figures_note=text("more.figures", shown=MOST_FIGURES, total=len(figures))
         if len(figures) > MOST_FIGURES
         else "",
-        metrics=tuple(_metric_tables(measured)),
+        metrics=tuple(table for table, open_ in tables if open_),
+        folded=tuple(table for table, open_ in tables if not open_),
         matrices=tuple(group_matrices(measured)),
         tables=tuple(shown_table(t) for f in shown for t in f.tables),
         page=_page(page),
@@ -117,18 +126,27 @@ def _check(check: str, findings: Sequence[Finding], page: Mapping[str, str]) -> 
     )
 
 
-def _metric_tables(findings: Sequence[Finding]) -> list[MetricTable]:
-    """Overall numbers first, then the gaps of each attribute. What a matrix shows is left to it."""
-    overall = [f for f in findings if f.scope.compared is None and not (is_group_rate(f) and f.gate is None)]
-    gaps: dict[tuple[str, str], list[Finding]] = {}
+def _metric_tables(findings: Sequence[Finding]) -> list[tuple[MetricTable, bool]]:
+    """Tables, and whether each stands open: overall numbers on test first, then the differences of each attribute.
+
+    Other splits and ratios, which say the same again, are folded. What a matrix shows is left to it.
+    """
+    sorted_out: dict[tuple[str, str, str], list[Finding]] = {}
     for finding in findings:
-        if finding.scope.compared is not None:
-            gaps.setdefault((finding.scope.attribute or "", finding.scope.split or ""), []).append(finding)
-    made = [metric_table(text("caption.overall"), overall, gaps=False)] if overall else []
-    for (attribute, split), found in gaps.items():
+        scope = finding.scope
+        if scope.compared is not None:
+            kind = "ratios" if finding.metric.endswith("_ratio") else "gaps"
+            sorted_out.setdefault((kind, scope.attribute or "", scope.split or ""), []).append(finding)
+        elif not is_group_rate(finding) or finding.gate is not None:
+            sorted_out.setdefault(("overall", "", scope.split or ""), []).append(finding)
+    main = "test" if ("overall", "", "test") in sorted_out else None
+    made = []
+    for (kind, attribute, split), found in sorted_out.items():
         where = text("on.split", split=line(split)) if split else ""
-        made.append(metric_table(text("caption.gaps", attribute=line(attribute), where=where), found, gaps=True))
-    return made
+        caption = text(f"caption.{kind}", attribute=line(attribute), where=where)
+        is_open = kind == "gaps" or (kind == "overall" and (main is None or split in ("", main)))
+        made.append((metric_table(caption, found, gaps=kind != "overall"), is_open))
+    return sorted(made, key=lambda table: table[0].gaps)
 
 
 def _page(page: Mapping[str, str]) -> tuple[PageSection, ...]:

@@ -15,14 +15,15 @@ from auditkit.report.labels import (
     check_title,
     family_title,
     group_name,
-    metric_label,
+    labelled,
     requirement,
     scope_parts,
 )
 from auditkit.report.messages import text
+from auditkit.report.privacy import SUPPRESSED
 from auditkit.report.scales import nice_domain
 from auditkit.report.strip import Strip, strip
-from auditkit.report.text import clean, line
+from auditkit.report.text import clean, join, line
 from auditkit.report.values import ShownValue, shown_value
 
 MOST_ROWS = 300
@@ -94,6 +95,7 @@ class MetricTable:
     gaps: bool
     splits: bool
     strips: bool
+    hidden: str
     ends: tuple[str, str]
     method: str
     confidence: str
@@ -103,12 +105,14 @@ class MetricTable:
 
 def metric_table(caption: str, findings: Sequence[Finding], *, gaps: bool) -> MetricTable:
     """A table of findings, their intervals drawn on one scale."""
-    shown = findings[:MOST_ROWS]
+    kept = [f for f in findings if f.method != SUPPRESSED]
+    hidden = [labelled(f.metric, _parts(f, gaps)) for f in findings if f.method == SUPPRESSED]
+    shown = kept[:MOST_ROWS]
     domain = _domain(shown, gaps)
     rows = tuple(_row(f, gaps, domain) for f in shown)
     methods = {r.value.method for r in rows if r.value.defined and r.value.method}
     confidences = {r.value.confidence for r in rows if r.value.confidence}
-    total = len(findings)
+    total = len(kept)
     return MetricTable(
         caption=caption,
         rows=rows,
@@ -116,6 +120,7 @@ def metric_table(caption: str, findings: Sequence[Finding], *, gaps: bool) -> Me
         splits=len({r.split for r in rows}) > 1,
         strips=any(r.strip for r in rows),
         ends=_ends(rows),
+        hidden=text("hidden.rows", names=join(hidden, MOST_ROWS)) if hidden else "",
         method=methods.pop() if len(methods) == 1 else "",
         confidence=confidences.pop() if len(confidences) == 1 else "",
         words=tuple((line(f.title, 300), clean(f.explanation, 900)) for f in shown if f.explanation),
@@ -140,11 +145,10 @@ def _row(finding: Finding, gaps: bool, domain: tuple[float, float]) -> MetricRow
     scope, value = finding.scope, shown_value(finding)
     pair = scope.groups or ()
     highest, lowest = (group_name(pair[0]), group_name(pair[1])) if gaps and len(pair) == 2 else ("", "")
-    parts = [p for p in scope_parts(scope, split=False) if not (gaps and p.startswith("by "))]
     drawable = finding.interval is not None and all(domain[0] <= v <= domain[1] for v in finding.interval)
     note = "; ".join(part for part in (value.reason, *value.remarks) if part)
     return MetricRow(
-        label=", ".join([metric_label(finding.metric), *parts]),
+        label=labelled(finding.metric, _parts(finding, gaps)),
         split=line(scope.split or ""),
         highest=highest,
         lowest=lowest,
@@ -155,6 +159,11 @@ def _row(finding: Finding, gaps: bool, domain: tuple[float, float]) -> MetricRow
         anchor=anchor(finding) if finding.status in _TODO else "",
         note=note,
     )
+
+
+def _parts(finding: Finding, gaps: bool) -> list[str]:
+    """The scope without what the table's caption says already."""
+    return [p for p in scope_parts(finding.scope, split=False) if not (gaps and p.startswith("by "))]
 
 
 def drawings(findings: Sequence[Finding]) -> tuple[Drawing, ...]:
