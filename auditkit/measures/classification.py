@@ -165,6 +165,8 @@ def matthews_correlation(
     known = (target >= 0) & (prediction >= 0)
     n = int(known.sum())
     cells = confusion(target, prediction, classes, weight)
+    if cells.sum() <= 0:
+        return Estimate.undefined("there are no rows with a label and a prediction", n)
     value = float(_matthews(cells[None])[0])
     if not np.isfinite(value):
         return Estimate.undefined("the labels or the predictions are all of one class", n)
