@@ -6,6 +6,7 @@ import errno
 import importlib
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from types import FrameType
 from typing import Any
@@ -77,7 +78,8 @@ def entry() -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command line; returns the exit code of the contract and never raises."""
-    signal.signal(signal.SIGTERM, _on_terminate)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _on_terminate)
     verbose = "-v" in argv[:2] or "--verbose" in argv[:2]
     try:
         result = cli.main(args=list(argv), prog_name="auditkit", standalone_mode=False)

@@ -114,7 +114,7 @@ def resolve(
         for name, kind, family in chosen:
             families.setdefault(name, family)
             inputs[name] = kind
-        if not inputs and not finder.problems:
+        if not inputs and not extra and not finder.problems:
             finder.say("data.inputs", "no column is left for the model to read")
     once = tuple(dict.fromkeys(extra))
     columns = Columns(
@@ -177,7 +177,8 @@ def _declared(finder: _Finder) -> Iterator[tuple[str, InputKind | None, Family]]
             family = finder.family(where, name)
             yield name, kind_of(family), family
             continue
-        family = finder.family(where, name, text=declared.kind is InputKind.CATEGORICAL)
+        # What the plan declares settles what the splits disagree about: both kinds can be read from text.
+        family = finder.family(where, name, text=True)
         if family not in modality(declared.kind).reads and family is not Family.NESTED:
             finder.say(where, f"column {name!r} holds {family.value}, which can't be read as {declared.kind.value}")
         yield name, declared.kind, family

@@ -11,17 +11,17 @@ from auditkit.core.errors import MissingEvidenceError, PlanError
 from auditkit.core.evidence import Evidence
 from auditkit.core.files import digest_of
 from auditkit.core.finding import Finding
-from auditkit.core.model import Model, ModelInfo, OutputKind
+from auditkit.core.model import Model, ModelInfo
 from auditkit.data.dataset import Dataset
 from auditkit.pipeline.environment import environment, versions
 from auditkit.pipeline.evidence import build_evidence
 from auditkit.pipeline.gates import judge
-from auditkit.pipeline.plan import Plan
 from auditkit.pipeline.prepared import Clock, Prepared
 from auditkit.pipeline.suite import gate_problems, intersections_of, require
+from auditkit.pipeline.task import output_kind, settle_task
 from auditkit.probes.base import Budget, ProbeContext
 from auditkit.probes.collect import BATCH_ROWS, SHARD_ROWS, Collected, collect_clean, collect_rounds
-from auditkit.tasks.infer import InferredTask, infer_task
+from auditkit.tasks.infer import InferredTask
 
 _SAMPLE_ROWS = 1000
 
@@ -42,33 +42,10 @@ def perform(prepared: Prepared, clock: Clock) -> Audit:
     return _conclude(prepared, info, inferred, evidence, collected, findings, crashed)
 
 
-def preliminary_task(plan: Plan, dataset: Dataset, info: ModelInfo | None) -> InferredTask:
-    """The task as the plan, the model (where it is known yet) and the labels tell it."""
-    survey, spec = dataset.survey, plan.model
-    return infer_task(
-        declared=spec.task,
-        positive=plan.data.positive,
-        outputs=spec.outputs,
-        model=info,
-        classes=spec.classes or (tuple(spec.scores) if spec.scores else None),
-        labels=survey.labels,
-        numeric=survey.target_numeric,
-        integral=survey.target_integral,
-        distinct=survey.target_distinct,
-    )
-
-
-def output_kind(plan: Plan, info: ModelInfo) -> OutputKind | None:
-    """What the model returns: the plan's word, else the model's own."""
-    if plan.model.kind == "predictions":
-        return "probabilities" if plan.model.score or plan.model.scores else "labels"
-    return plan.model.outputs or info.outputs
-
-
 def _settle_task(prepared: Prepared, info: ModelInfo) -> InferredTask:
     plan, dataset = prepared.plan, prepared.dataset
     try:
-        inferred = preliminary_task(plan, dataset, info)
+        inferred = settle_task(plan, dataset, info)
         problems = gate_problems(plan.gate_list, prepared.checks, inferred.task, dataset.splits, plan)
         require(problems, prepared.source)
         _require_inputs(info, dataset)

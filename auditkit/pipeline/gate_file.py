@@ -17,13 +17,14 @@ from auditkit.core.progress import Progress
 from auditkit.core.task import Task
 from auditkit.core.types import INTERSECTION
 from auditkit.data.dataset import Dataset
-from auditkit.pipeline.audit import perform, preliminary_task
+from auditkit.pipeline.audit import perform
 from auditkit.pipeline.document import Document
 from auditkit.pipeline.load import LoadedPlan, parse_plan
 from auditkit.pipeline.plan import GateSpec, Plan
 from auditkit.pipeline.prepared import Clock, Prepared
 from auditkit.pipeline.run import RunResult, prediction_columns, run_prepared
 from auditkit.pipeline.suite import gate_problems, select_checks
+from auditkit.pipeline.task import settle_task
 
 _OVERALL, _GROUPS = "performance.summary", "bias.groups"
 
@@ -89,7 +90,7 @@ def prepare_gate(
         frames=None if frame is None else {"test": frame},
     )
     checks, _ = select_checks(plan)
-    task = preliminary_task(plan, dataset, None).task
+    task = settle_task(plan, dataset, None).task
     gates, problems = _gates(request, checks, task)
     plan = plan.model_copy(update={"gates": tuple(gates)})
     problems += [

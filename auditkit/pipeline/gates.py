@@ -43,6 +43,9 @@ def judge(
 def _judge_gate(gate: GateSpec, findings: Sequence[Finding], unscored: Mapping[str, int]) -> list[Finding]:
     bounds = Bounds(max=gate.max, min=gate.min)
     matches = [finding for finding in findings if selects(gate, finding)]
+    if gate.by is None and gate.group is None:
+        # Where a metric exists for all rows together, that is what a gate without `by` means.
+        matches = [finding for finding in matches if finding.scope.attribute is None] or matches
     if not matches:
         return [_unmatched(gate, bounds, findings)]
     return [judge_finding(finding, bounds, unscored.get(finding.scope.split or "", 0)) for finding in matches]
@@ -51,7 +54,7 @@ def _judge_gate(gate: GateSpec, findings: Sequence[Finding], unscored: Mapping[s
 def selects(gate: GateSpec, finding: Finding) -> bool:
     """Whether a gate selects a finding: by check, metric and split, and by whatever else it names.
 
-    Without `by`, group metrics are selected for each sensitive column by itself; an intersection must be named.
+    Without `by`, a group metric is selected for each sensitive column by itself; an intersection must be named.
     """
     scope = finding.scope
     if finding.check != gate.check or finding.metric != gate.metric:

@@ -19,7 +19,7 @@ from auditkit.core.finding import Finding
 from auditkit.core.model import Model
 from auditkit.core.progress import Progress
 from auditkit.data.dataset import Dataset
-from auditkit.pipeline.audit import perform, preliminary_task
+from auditkit.pipeline.audit import perform
 from auditkit.pipeline.journal import Journal
 from auditkit.pipeline.load import LoadedPlan
 from auditkit.pipeline.plan import Plan
@@ -27,6 +27,7 @@ from auditkit.pipeline.prepared import Clock, Prepared
 from auditkit.pipeline.render import write_reports
 from auditkit.pipeline.rundir import EVIDENCE, JOURNAL, RunDirectory, choose_directory
 from auditkit.pipeline.suite import gate_problems, select_checks
+from auditkit.pipeline.task import every_task, settle_task
 from auditkit.probes.store import DirectoryStore
 
 
@@ -150,7 +151,9 @@ def prepare(loaded: LoadedPlan, progress: Progress) -> Prepared:
         dataset = Dataset.open(plan.data, extra=extra, exclude=extra, max_rows=plan.run.max_rows, seed=plan.run.seed)
     except PlanError as error:
         problems += error.problems
-    if dataset is not None:
+    if dataset is None:
+        problems += _gate_problems_without_data(plan, checks)
+    else:
         if plan.data.target is None:
             problems.append(Problem("data.target", "is required: an audit compares predictions with what was true"))
         else:
@@ -171,12 +174,19 @@ def prepare(loaded: LoadedPlan, progress: Progress) -> Prepared:
 def _task_problems(loaded: LoadedPlan, dataset: Dataset, checks: list[Any]) -> list[Problem]:
     plan = loaded.plan
     try:
-        task = preliminary_task(plan, dataset, None).task
+        task = settle_task(plan, dataset, None).task
     except PlanError as error:
         return list(error.problems)
     if plan.model.kind != "predictions" and plan.model.task is None and plan.data.positive is None:
         return []  # only the model can say for certain which task this is; the gates are looked at once it is open
     return gate_problems(plan.gate_list, checks, task, dataset.splits, plan)
+
+
+def _gate_problems_without_data(plan: Plan, checks: list[Any]) -> list[Problem]:
+    """What is wrong with the gates whatever the task may be: one message holds it beside the faults of the data."""
+    found = [gate_problems(plan.gate_list, checks, task, tuple(plan.data.splits), plan) for task in every_task()]
+    everywhere = set.intersection(*({problem.where for problem in problems} for problems in found))
+    return [p for p in found[0] if p.where in everywhere and not p.where.endswith(".class")]
 
 
 def open_model_of(plan: Plan) -> Model:

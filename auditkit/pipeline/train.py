@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from auditkit.core.errors import PlanError, Problem
 from auditkit.core.progress import Progress
 from auditkit.data.dataset import Dataset
-from auditkit.pipeline.audit import preliminary_task
 from auditkit.pipeline.load import LoadedPlan
+from auditkit.pipeline.task import settle_task
 
 if TYPE_CHECKING:
     from auditkit.models.train.fit import TrainResult
@@ -34,7 +34,7 @@ def train_plan(loaded: LoadedPlan, *, out: Path | None, resume: bool, progress: 
     dataset = None
     try:
         dataset = Dataset.open(plan.data, max_rows=plan.run.max_rows, seed=plan.run.seed)
-        task = preliminary_task(plan, dataset, None).task if not problems else None
+        task = settle_task(plan, dataset, None).task if not problems else None
     except PlanError as error:
         problems += error.problems
     loaded.refuse(problems)

@@ -37,13 +37,14 @@ class IntegratedGradients:
         """See `Probe`."""
         if context.model is None:
             return "there is no model here, only its predictions"
-        if not (context.model.info.differentiable and isinstance(context.model, Differentiable)):
+        if _gradients_of(context) is None:
             return f"a {context.model.info.kind} model gives no gradients; permutation importance stands in"
         return None
 
     def collect(self, context: ProbeContext) -> Mapping[str, pa.Table]:
         """See `Probe`."""
-        assert isinstance(context.model, Differentiable)
+        model = _gradients_of(context)
+        assert model is not None
         sample = context.sample(self.split).take(self.rows)
         width = sum(name.startswith("output:") for name in context.evidence.table(PREDICTIONS.name).column_names)
         columns = explained_column(sample.outcomes, width)
@@ -53,9 +54,16 @@ class IntegratedGradients:
                 if context.budget.spent(self.name) or stop == start:
                     break
                 batch = slice_batch(sample.inputs, start, stop)
-                found.append(context.model.attribute(batch, columns[start:stop], self.steps))
+                found.append(model.attribute(batch, columns[start:stop], self.steps))
                 bar.advance(stop - start)
         return {ATTRIBUTIONS.name: _table(found, sample, self.split)} if found else {}
+
+
+def _gradients_of(context: ProbeContext) -> Differentiable | None:
+    model: object = context.model
+    if context.model is None or not context.model.info.differentiable:
+        return None
+    return model if isinstance(model, Differentiable) else None
 
 
 def _table(found: list[Attribution], sample: Sample, split: str) -> pa.Table:

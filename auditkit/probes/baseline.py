@@ -87,7 +87,7 @@ def _frame(context: ProbeContext, inputs: Batch) -> pd.DataFrame:
         if item.kind is InputKind.NUMERIC:
             columns[item.name] = np.where(np.isfinite(values), values, np.nan)
         else:
-            columns[item.name] = np.where(np.equal(values, None), "(missing)", values)
+            columns[item.name] = np.where(pd.isna(values), "(missing)", values)
     return pd.DataFrame(columns)
 
 

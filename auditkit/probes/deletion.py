@@ -18,7 +18,7 @@ from auditkit.core.tables import ATTRIBUTIONS, DELETION, PERMUTATIONS, PREDICTIO
 from auditkit.core.types import FloatArray, IntArray
 from auditkit.data.spec import label_text
 from auditkit.probes.base import ProbeContext
-from auditkit.probes.sample import Sample
+from auditkit.probes.sample import Sample, derangement
 
 _ORDERS = ("attribution", "random")
 _MAX_STEPS = 20
@@ -61,12 +61,13 @@ class Deletion:
         if size < 2:
             return {}
         rng = context.evidence.rng(self.name, self.split)
-        donors = _derangement(rng, size)
+        donors = derangement(rng, size)
         orders = [("attribution", ranks)]
         orders += [
             ("random", rng.permuted(np.tile(np.arange(features), (size, 1)), axis=1)) for _ in range(self.random_orders)
         ]
-        steps = np.unique(np.linspace(0, features, min(features, _MAX_STEPS) + 1).round().astype(int))
+        # The last input stays: with all of them gone every order has reached the donor, whose answer is known.
+        steps = np.unique(np.linspace(0, features - 1, min(features - 1, _MAX_STEPS) + 1).round().astype(int))
         curves: dict[str, list[FloatArray]] = {name: [] for name in _ORDERS}
         with context.progress.bar(self.name, len(orders) * (len(steps) - 1)) as bar:
             for name, order in orders:
@@ -118,14 +119,6 @@ def _permutation_effect(context: ProbeContext, split: str, names: list[str], tes
         like = Sample({}, everything.outcomes.where(where[rows]))
         effect[index] = float(np.mean(1 - _kept(context, like, outputs)))
     return effect
-
-
-def _derangement(rng: np.random.Generator, size: int) -> IntArray:
-    """For each row another row, never itself: a random cycle."""
-    cycle = rng.permutation(size)
-    donors = np.empty(size, dtype=np.int64)
-    donors[cycle] = np.roll(cycle, 1)
-    return donors
 
 
 def _replace(sample: Sample, order: npt.NDArray[Any], donors: IntArray) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from auditkit.core.model import Outputs
@@ -49,13 +50,12 @@ def _collect_split(
     with context.progress.bar(f"scoring {split}", rows) as bar:
         for shard, chunk in zip(shards, context.dataset.stream(split, shards), strict=True):
             part = part_name(shard)
-            for table, rows_of in (
-                (ROWS.name, lambda c: rows_table(c)),
-                (COLUMNS.name, lambda c: columns_table(c, part)),  # noqa: B023 - called at once
-                (PREDICTIONS.name, lambda c: predictions_table(c, score(context, c))),
-            ):
+            tables = {ROWS.name: rows_table(chunk), COLUMNS.name: columns_table(chunk, part)}
+            if not _have(store, keys, PREDICTIONS.name, part):
+                tables[PREDICTIONS.name] = predictions_table(chunk, score(context, chunk))
+            for table, found in tables.items():
                 if not _have(store, keys, table, part):
-                    store.write_part(table, keys[table], part, rows_of(chunk))
+                    store.write_part(table, keys[table], part, found)
             bar.advance(shard.stop - shard.start)
 
 
@@ -92,8 +92,9 @@ def rows_table(chunk: Chunk) -> pa.Table:
         columns["weight"] = pa.array(chunk.weight)
     if chunk.cluster is not None:
         columns["cluster"] = pa.array(chunk.cluster)
-    columns["input_hash"] = pa.array(chunk.input_hash)
-    columns["row_hash"] = pa.array(chunk.row_hash)
+    if chunk.inputs:  # without inputs all rows would look the same
+        columns["input_hash"] = pa.array(chunk.input_hash)
+        columns["row_hash"] = pa.array(chunk.row_hash)
     return pa.table(columns)
 
 
@@ -114,7 +115,7 @@ def columns_table(chunk: Chunk, part: str) -> pa.Table:
 
 def _sums(values: Any) -> dict[str, Any]:
     if values.dtype.kind != "f":
-        missing = int(np.count_nonzero(np.equal(values, None)))
+        missing = int(pd.isna(values).sum())
         present = [v for v in values if v is not None]
         return {
             "kind": InputKind.CATEGORICAL.value,

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from auditkit.core.tables import PERMUTATIONS, PREDICTIONS, ROWS
 from auditkit.probes.base import ProbeContext, output_columns
+from auditkit.probes.sample import derangement
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Permutations:
                 for feature, values in sample.inputs.items():
                     if context.budget.spent(self.name):
                         break
-                    order = context.evidence.rng(self.name, self.split, feature, str(repeat)).permutation(size)
+                    order = derangement(context.evidence.rng(self.name, self.split, feature, str(repeat)), size)
                     outputs = context.predict({**sample.inputs, feature: values[order]}, size)
                     keys = {
                         "split": pa.array([self.split] * size),

@@ -52,5 +52,13 @@ def draw_sample(dataset: Dataset, outcomes: Outcomes, split: str, context: Probe
     return Sample({n: np.concatenate(parts)[back] for n, parts in pieces.items()}, outcomes.where(chosen))
 
 
+def derangement(rng: np.random.Generator, size: int) -> IntArray:
+    """For each of `size` rows another row, never itself: a random cycle, int64 `[size]`."""
+    cycle = rng.permutation(size)
+    donors = np.empty(size, dtype=np.int64)
+    donors[cycle] = np.roll(cycle, 1)
+    return donors
+
+
 def _any_between(rows: IntArray, start: int, stop: int) -> bool:
     return bool(np.any((rows >= start) & (rows < stop)))

@@ -160,13 +160,18 @@ def _require_overlap(classes: tuple[str, ...], labels: Sequence[str] | None, whe
 
 def _one_label(label: str, positive: str | None, outputs: OutputKind, threshold: float, why: str) -> InferredTask:
     """A target with a single label: nothing can be told apart, and every measure that needs two classes says so."""
-    if positive is None:
-        note = f"Classification, {why}; every label is {label!r}, so nothing can be told apart."
-        return InferredTask(MulticlassTask((label,), outputs, threshold), note)
-    if positive != label:
+    if positive not in (None, label):
         raise _problem("data.positive", f"{positive!r} is no label of the target, whose only label is {label!r}")
-    task = BinaryTask((f"not {positive}", positive), positive, outputs, threshold)
-    return InferredTask(task, f"Binary classification, {why}; every label is {label!r}.")
+    task = BinaryTask((f"not {label}", label), label, outputs, threshold)
+    note = f"Binary classification, {why}; every label is {label!r}, so nothing can be told apart."
+    return InferredTask(task, note)
+
+
+def unlabelled_task(positive: str | None, outputs: OutputKind, threshold: float) -> InferredTask:
+    """The task of a target without a single label: a binary one, of which only label-free rates can be measured."""
+    label = positive or "positive"
+    task = BinaryTask((f"not {label}", label), label, outputs, threshold)
+    return InferredTask(task, "The target holds no label at all, so nothing that needs one could be measured.")
 
 
 def _outputs(outputs: str | None, model: ModelInfo | None, default: OutputKind) -> OutputKind:

@@ -138,6 +138,13 @@ def test_several_matches_must_all_pass() -> None:
     assert judgement.exit_code == 1
 
 
+def test_without_by_the_overall_finding_is_meant_where_there_is_one() -> None:
+    findings = [make(), make(0.5, (0.4, 0.6), scope=Scope(split="test", attribute="sex", groups=("Female",)))]
+    assert judge([gate(max=0.1)], findings, unscored={}).exit_code == 0
+    assert judge([gate(max=0.1, by="sex")], findings, unscored={}).exit_code == 1
+    assert judge([gate(max=0.1, group="Female")], findings, unscored={}).exit_code == 1
+
+
 def test_a_gate_that_selects_nothing_is_an_error_and_never_forgiven() -> None:
     skipped = make(None, None, metric="skipped", status=Status.SKIPPED, reason="there is no train split")
     judgement = judge([gate(max=0.1)], [skipped], unscored={}, allow_inconclusive=True)

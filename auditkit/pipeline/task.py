@@ -1,0 +1,76 @@
+"""Which task an audit is about, as the plan, the data and (once it is open) the model tell it."""
+
+from __future__ import annotations
+
+from auditkit.core.model import ModelInfo, OutputKind
+from auditkit.core.task import Task
+from auditkit.data.dataset import Dataset
+from auditkit.data.spec import label_text
+from auditkit.pipeline.plan import Plan
+from auditkit.tasks.infer import MOST_INTEGRAL_LABELS, InferredTask, infer_task, unlabelled_task
+
+
+def settle_task(plan: Plan, dataset: Dataset, info: ModelInfo | None) -> InferredTask:
+    """The task. Raises `PlanError` where plan, model and data contradict one another."""
+    survey, spec = dataset.survey, plan.model
+    classes = spec.classes or (tuple(spec.scores) if spec.scores else None)
+    labels = survey.labels
+    if labels is not None and len(labels) < 2 and spec.task is None and classes is None:
+        labels = _with_predicted(labels, plan, dataset)
+    known = classes is not None or (info is not None and (info.classes is not None or info.estimates is not None))
+    if not labels and labels is not None and not known and spec.task is None:
+        return unlabelled_task(plan.data.positive, "probabilities", spec.threshold)
+    return infer_task(
+        declared=spec.task,
+        positive=plan.data.positive,
+        outputs=spec.outputs,
+        model=info,
+        classes=classes,
+        labels=labels,
+        numeric=survey.target_numeric,
+        integral=survey.target_integral,
+        distinct=survey.target_distinct,
+        threshold=spec.threshold,
+    )
+
+
+def _with_predicted(labels: tuple[str, ...], plan: Plan, dataset: Dataset) -> tuple[str, ...]:
+    """The labels, and what a file of predictions predicts beside them, where that can be labels."""
+    column = plan.model.prediction
+    if plan.model.kind != "predictions" or column is None:
+        return labels
+    found = dict.fromkeys(labels)
+    for split in dataset.splits:
+        for chunk in dataset.stream(split):
+            values = (value for value in chunk.extra[column].unique().to_pylist() if value is not None)
+            found.update(dict.fromkeys(label_text(value) for value in values if value == value))
+            if len(found) > MOST_INTEGRAL_LABELS:
+                return labels
+    return tuple(sorted(found))
+
+
+def output_kind(plan: Plan, info: ModelInfo) -> OutputKind | None:
+    """What the model returns: the plan's word, else the model's own."""
+    if plan.model.kind == "predictions":
+        return "probabilities" if plan.model.score or plan.model.scores else "labels"
+    return plan.model.outputs or info.outputs
+
+
+def every_task() -> list[Task]:
+    """One task of each kind with placeholder classes: what gates could be about while the data can't tell."""
+    kinds = ("binary-classification", "multiclass-classification", "regression")
+    labels = {"binary-classification": ("0", "1"), "multiclass-classification": ("0", "1", "2"), "regression": None}
+    return [
+        infer_task(
+            declared=kind,
+            positive=None,
+            outputs=None,
+            model=None,
+            classes=None,
+            labels=labels[kind],
+            numeric=kind == "regression",
+            integral=False,
+            distinct=None,
+        ).task
+        for kind in kinds
+    ]
