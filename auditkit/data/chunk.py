@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +18,6 @@ from auditkit.data.hashing import HashArray, combined, hash_numbers, hash_texts,
 from auditkit.data.modalities.base import modality
 from auditkit.data.sources.base import Family
 from auditkit.data.survey import named_group, placed
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ class _Reader:
         written = name in self._layout.untyped_numeric and pa.types.is_string(array.type)
         return whole_numbers(array) if written else array
 
-    def _at(self, name: str) -> placed:
+    def _at(self, name: str) -> AbstractContextManager[None]:
         return placed(self._file, name, self._row)
 
     def inputs(self) -> tuple[dict[str, npt.NDArray[Any]], dict[str, HashArray]]:

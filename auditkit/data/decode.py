@@ -83,7 +83,8 @@ def _texts(values: pa.Array) -> list[str | None]:
             raise CellError(
                 int(pc.index(lengths, longest).as_py()), f"takes {longest:,} bytes; at most {MAX_CELL_BYTES:,} are read"
             )
-        return values.to_pylist()  # type: ignore[no-any-return]
+        texts: list[str | None] = values.to_pylist()
+        return texts
     return [cell_text(value) for value in values.to_pylist()]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +16,7 @@ from auditkit.core.types import MISSING_GROUP, FloatArray, InputKind, IntArray
 from auditkit.data.columns import Columns
 from auditkit.data.decode import CellError, NumberGuess, coded, numbers, whole_numbers
 from auditkit.data.sources.base import Family, Source
+from auditkit.data.sources.files import printable
 from auditkit.data.spec import label_text
 
 #: More distinct target values than this are not listed.
@@ -172,22 +175,20 @@ class Surveyor:
         return tuple(dict.fromkeys([*(d for d in declared if d != MISSING_GROUP), *names, *last]))
 
 
-class placed:  # noqa: N801 - reads as a statement, like `contextlib.suppress`
-    """Turn a `CellError` into a refusal that names the file, the data row (from 1) and the column."""
+@contextlib.contextmanager
+def placed(file: str, column: str, start: int | IntArray) -> Iterator[None]:
+    """Turn what is wrong with a cell into a refusal that names the file, the data row (from 1) and the column.
 
-    def __init__(self, file: str, column: str, start: int | IntArray) -> None:
-        """`start` is the file's row of the first cell, or the row of each cell."""
-        self._file, self._column, self._start = file, column, start
-
-    def __enter__(self) -> None:
-        """Nothing to do."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Re-raise with the place."""
-        if isinstance(error, CellError):
-            start = self._start
-            row = (start + error.index if isinstance(start, int) else int(start[error.index])) + 1
-            raise InputRefusedError(f"{self._file}: data row {row}, column {self._column!r} {error.what}") from None
+    `start` is the file's row of the first cell, or the row of each cell.
+    """
+    try:
+        yield
+    except CellError as error:
+        row = (start + error.index if isinstance(start, int) else int(start[error.index])) + 1
+        raise InputRefusedError(f"{file}: data row {row}, column {column!r} {error.what}") from None
+    except (pa.ArrowException, UnicodeError) as error:
+        what = printable(str(error).partition("\n")[0], 160)
+        raise InputRefusedError(f"{file}: column {column!r} can't be read ({what})") from None
 
 
 def _refuse_weights(values: FloatArray) -> None:
@@ -206,9 +207,10 @@ def named_group(text: str) -> str:
 def _natural(text: str) -> tuple[float, str]:
     """Numbers by value, before everything else."""
     try:
-        return float(text), text
+        value = float(text)
     except ValueError:
-        return float("inf"), text
+        value = math.inf
+    return value if math.isfinite(value) else math.inf, text
 
 
 def look_alikes(labels: Iterable[str]) -> str | None:

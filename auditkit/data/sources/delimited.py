@@ -132,12 +132,13 @@ def _reason(error: pa.ArrowInvalid, bad: Sequence[csv.InvalidRow]) -> str:
         # Row 1 is the header; a row with line breaks inside quotes counts once.
         where = f"data row {row.number - 1}" if row.number is not None else "a row"
         many = "more" if row.actual_columns > row.expected_columns else "fewer"
+        quote = "; is a quote left open?" if "\n" in row.text else ""
         return (
             f"{where} has {many} cells than the header ({row.actual_columns} instead of {row.expected_columns}): "
-            f"{printable(row.text, 60)}"
+            f"{printable(row.text, 60)}{quote}"
         )
     if "Empty CSV" in str(error):
-        return "there is no header in it, only blank lines"
+        return "there are no rows in it, at most a header"
     if "straddl" in str(error):
         return f"a row takes more than {BLOCK_BYTES >> 20} MiB; is a quote left open?"
     return f"{WHAT} can't be read ({printable(str(error).partition(chr(10))[0], 160)})"

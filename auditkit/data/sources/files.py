@@ -67,6 +67,11 @@ class Fingerprint:
         """The name that messages give the file."""
         return shown_name(self.path)
 
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.identity[2]
+
 
 def shown_name(path: Path) -> str:
     """A file's name with control and bidirectional characters escaped, cut at 120 characters."""

@@ -27,11 +27,11 @@ class ArrowSource:
         self._mark = mark
         with reading(mark, WHAT) as stream:
             schema = _schema(stream)
-        double = duplicated(schema.names)
+            self.columns: tuple[str, ...] = tuple(schema.names)
+            self._families = {field.name: family_of(field.type) for field in schema}
+        double = duplicated(self.columns)
         if double is not None:
             raise InputRefusedError(f"{self.name}: two columns have the name {double!r}; rename one")
-        self.columns: tuple[str, ...] = tuple(schema.names)
-        self._families = {field.name: family_of(field.type) for field in schema}
         self.rows: int | None = sum(batch.rows for batch in self.batches(self.columns[:1]))
 
     def family(self, column: str) -> Family:

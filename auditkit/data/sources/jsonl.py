@@ -33,6 +33,8 @@ class JsonlSource:
                 rows += 1
                 for key, value in record.items():
                     self._seen.setdefault(key, set()).add(_FAMILIES.get(type(value), Family.NESTED))
+        if not rows:
+            raise InputRefusedError(f"{self.name}: there are no rows in it, only blank lines")
         self.rows: int | None = rows
         self.columns: tuple[str, ...] = tuple(self._seen)
 
