@@ -45,7 +45,7 @@ def perform(prepared: Prepared, clock: Clock) -> Audit:
 def _settle_task(prepared: Prepared, info: ModelInfo) -> InferredTask:
     plan, dataset = prepared.plan, prepared.dataset
     try:
-        inferred = settle_task(plan, dataset, info)
+        inferred = settle_task(plan, dataset, info, prepared.outputs)
         problems = gate_problems(plan.gate_list, prepared.checks, inferred.task, dataset.splits, plan)
         require(problems, prepared.source)
         _require_inputs(info, dataset)

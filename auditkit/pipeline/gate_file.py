@@ -94,7 +94,7 @@ def prepare_gate(
     gates, problems = _gates(request, checks, task)
     plan = plan.model_copy(update={"gates": tuple(gates)})
     problems += [
-        Problem(_option_of(problem, request), problem.message)
+        Problem(_option_of(problem, request), problem.message.replace("`data.sensitive`", "--sensitive"))
         for problem in gate_problems(plan.gate_list, checks, task, dataset.splits, plan)
     ]
     if problems:

@@ -10,8 +10,13 @@ from auditkit.pipeline.plan import Plan
 from auditkit.tasks.infer import MOST_INTEGRAL_LABELS, InferredTask, infer_task, unlabelled_task
 
 
-def settle_task(plan: Plan, dataset: Dataset, info: ModelInfo | None) -> InferredTask:
-    """The task. Raises `PlanError` where plan, model and data contradict one another."""
+def settle_task(
+    plan: Plan, dataset: Dataset, info: ModelInfo | None, outputs: OutputKind | None = None
+) -> InferredTask:
+    """The task. `outputs` is what the caller of the API says the model returns.
+
+    Raises `PlanError` where plan, model and data contradict one another.
+    """
     survey, spec = dataset.survey, plan.model
     classes = spec.classes or (tuple(spec.scores) if spec.scores else None)
     labels = survey.labels
@@ -23,7 +28,7 @@ def settle_task(plan: Plan, dataset: Dataset, info: ModelInfo | None) -> Inferre
     return infer_task(
         declared=spec.task,
         positive=plan.data.positive,
-        outputs=spec.outputs,
+        outputs=outputs or _stated_outputs(plan),
         model=info,
         classes=classes,
         labels=labels,
@@ -32,6 +37,13 @@ def settle_task(plan: Plan, dataset: Dataset, info: ModelInfo | None) -> Inferre
         distinct=survey.target_distinct,
         threshold=spec.threshold,
     )
+
+
+def _stated_outputs(plan: Plan) -> OutputKind | None:
+    spec = plan.model
+    if spec.kind == "predictions" and spec.score is None and not spec.scores:
+        return "labels"
+    return spec.outputs
 
 
 def _with_predicted(labels: tuple[str, ...], plan: Plan, dataset: Dataset) -> tuple[str, ...]:

@@ -56,6 +56,12 @@ def _classification(
         prediction, foreign = _codes(labels, task.classes)
         if foreign is not None and problem is None:
             problem = f"the prediction column holds {foreign}{_perhaps_scores(labels)}"
+        if scores is not None:
+            usable = np.isfinite(scores.sum(axis=1))
+            if usable.any():  # a decision whose score can't be used is no usable answer
+                prediction = np.where(usable, prediction, NO_LABEL)
+            else:  # decisions can still be judged; what rests on scores can't
+                scores = None
     elif scores is not None:
         prediction = _decide(task, scores, threshold)
     else:
