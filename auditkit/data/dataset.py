@@ -83,6 +83,11 @@ class Dataset:
             _layout=Layout(columns, inputs, surveyed.untyped_numeric),
         )
 
+    @property
+    def sampling(self) -> dict[str, str]:
+        """What chose the rows of each split: `"all"`, or the size and the seed. Part of what identifies evidence."""
+        return {split: selection.chooser for split, selection in self._selections.items()}
+
     def shards(self, split: str, rows: int = SHARD_ROWS) -> list[Shard]:
         """The shards of a split, of `rows` selected rows each (the last has what is left), in the order of the rows."""
         return self._selections[split].shards(split, self.digests[split], rows)

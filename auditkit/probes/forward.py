@@ -163,4 +163,4 @@ def dataset_key(dataset: Dataset) -> list[Any]:
     """What identifies the data and how it is read, for the keys of tables."""
     spec = dataset.spec.model_dump(mode="json", exclude={"splits", "positive", "groups", "about"})
     inputs = [[item.name, item.kind.value] for item in dataset.inputs]
-    return [dict(sorted(dataset.digests.items())), dict(sorted(dataset.rows.items())), spec, inputs]
+    return [dict(sorted(dataset.digests.items())), dict(sorted(dataset.sampling.items())), spec, inputs]

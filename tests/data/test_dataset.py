@@ -160,6 +160,7 @@ def test_a_sample_is_the_same_rows_whatever_the_format(folder: Path) -> None:
         assert found.rows == {"test": 777}
         assert found.survey.rows == {"test": ROWS}
         assert_same(list(found.stream("test", found.shards("test", 100))), chunks)
+    assert expected.sampling == {"test": "777 of 10000 rows, seed 3"}
     assert any("random sample of 777 of 10,000 rows" in note for note in expected.notes)
 
 
