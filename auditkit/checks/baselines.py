@@ -52,6 +52,8 @@ def linear_outcomes(evidence: Evidence, outcomes: Outcomes) -> Outcomes | str:
         return f"the linear baseline was not asked about every row of '{outcomes.split}'"
     raw = outputs(answers)[at]
     task = evidence.task
+    if raw.shape[1] != max(1, len(task.classes)):
+        return f"the linear baseline gives {raw.shape[1]} outputs a row, which does not fit the task"
     if not task.classes:
         return replace(outcomes, prediction=np.where(outcomes.scored, raw[:, 0], np.nan))
     best = np.where(outcomes.scored, np.argmax(raw, axis=1), NO_LABEL).astype(np.int64)

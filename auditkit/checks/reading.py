@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from auditkit.core.errors import AuditkitError
 from auditkit.core.evidence import Evidence
 from auditkit.core.outcomes import NO_LABEL, Outcomes
 from auditkit.core.task import RowStatistic, Task
@@ -118,7 +119,10 @@ def changed_outcomes(task: Task, table: pa.Table, like: Outcomes) -> Outcomes | 
         raw = outputs(table)
         if not task.classes:
             return replace(like, prediction=task.response_of(raw, like))
-        of_class = [task.response_of(raw, replace(like, prediction=np.full(len(like), code))) for code in _codes(task)]
+        try:
+            of_class = [task.response_of(raw, replace(like, prediction=np.full(len(like), c))) for c in _codes(task)]
+        except AuditkitError as error:
+            return str(error)
         scores = np.column_stack(of_class)
         best = np.argmax(np.nan_to_num(scores, nan=-1.0), axis=1)
         return replace(like, scores=scores, prediction=np.where(np.isfinite(scores).all(axis=1), best, NO_LABEL))

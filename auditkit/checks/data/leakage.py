@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from auditkit.checks.data.repeats import AGREEMENT_OF_COPIES, has_twin, repeated_elsewhere
+from auditkit.checks.data.repeats import AGREEMENT_OF_COPIES, agreement_between, has_twin, repeated_elsewhere
 from auditkit.checks.reading import TRAIN, headline, held_out, is_share, known_statistics, places, rows_of
 from auditkit.checks.texts import count, name_of, sentence, span
 from auditkit.core.check import Check
@@ -27,12 +27,15 @@ from auditkit.measures.rates import estimate
 
 @dataclass(frozen=True)
 class _Overlap:
-    """Which rows of a split are in train: by their inputs, by inputs and label, by their cluster (None without)."""
+    """Which rows of a split are in train: by their inputs, by inputs and label, by their cluster (None without).
+
+    `agreement`: of the pairs of a row here and one in train with the same inputs, the share with the same label."""
 
     outcomes: Outcomes
     inputs: BoolArray
     rows: BoolArray
     cluster: BoolArray | None
+    agreement: float | None
 
 
 class DataLeakage(Check):
@@ -47,8 +50,8 @@ class DataLeakage(Check):
     Rows are compared by a hash of their inputs, and of inputs and label. How often rows repeat by chance is read off
     the train split: the share of its rows that have a twin there is what a new draw from the same population would
     show. The check warns where the lower end of the overlap exceeds `tolerance` and chance doesn't explain it: the
-    overlap exceeds the twins of train by more than `tolerance`, too, or the rows that overlap always bear the same
-    label there, as copies do and rows that are alike by chance don't.
+    overlap exceeds the twins of train by more than `tolerance`, too, or rows with the same inputs always bear the
+    same label in both, as copies do and rows that are alike by chance don't.
 
     Assumptions:
     Train and test are draws from the same population. Near copies (rounded, resized, paraphrased) are not found.
@@ -72,7 +75,7 @@ class DataLeakage(Check):
         "cluster_overlap_share": "Rows of {split} whose cluster is in train, too: {value}",
         "chance": "Within train, {twins} of rows have a twin: new rows from the same source would overlap "
         "about as often.",
-        "labels": "Of the rows whose inputs are in train, {same} bear the same label there.",
+        "labels": "Of the pairs of rows with the same inputs in {split} and train, {same} bear the same label.",
         "leak": "This is more than chance explains: the model was tested on rows that it was trained on.",
         "excused": "That is what rows with few different values show by chance; it is no sign of copying.",
         "cluster": "What belongs together was split: the model may recognise a person instead of judging the case.",
@@ -134,8 +137,7 @@ class DataLeakage(Check):
         excess = difference(
             share, twins, outcomes.weight, seen.weight, outcomes.cluster, seen.cluster, confidence=confidence
         )
-        known = overlap.inputs
-        same = float(overlap.rows[known].mean()) if known.any() else None
+        same = overlap.agreement
         large = value.low is not None and value.low > self.tolerance
         beyond_chance = excess.low is not None and excess.low > self.tolerance
         leak = large and (beyond_chance or (same is not None and same >= AGREEMENT_OF_COPIES))
@@ -143,7 +145,7 @@ class DataLeakage(Check):
         told = [self.say("leak")] if leak else []
         told.append(self.say("chance", twins=span(twin_share, share=True)))
         if same is not None:
-            told.append(self.say("labels", same=percent(same)))
+            told.append(self.say("labels", same=percent(same), split=outcomes.split))
         if large and not leak:
             told.append(self.say("excused"))
         return self._finding(metric, overlap, value, " ".join(told), leak, int(here.sum()), "remedy")
@@ -201,7 +203,7 @@ def _overlap(outcomes: Outcomes, train: pa.Table, rows: pa.Table) -> _Overlap:
         return repeated_elsewhere(rows.column(column), train.column(column))[order]
 
     cluster = both("cluster") if "cluster" in rows.column_names else None
-    return _Overlap(outcomes, both("input_hash"), both("row_hash"), cluster)
+    return _Overlap(outcomes, both("input_hash"), both("row_hash"), cluster, agreement_between(rows, train))
 
 
 def _statistic(name: str, which: BoolArray) -> RowStatistic:

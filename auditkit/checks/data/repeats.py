@@ -87,6 +87,22 @@ def repeated_elsewhere(column: pa.ChunkedArray, other: pa.ChunkedArray) -> BoolA
     return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
+def agreement_between(rows: pa.Table, others: pa.Table) -> float | None:
+    """Of all pairs of a row here and a row there that have the same inputs, the share with the same label; None
+    without such a pair of labelled rows."""
+    if "target" not in rows.column_names:
+        return None
+    inputs = codes(pa.chunked_array([*rows.column("input_hash").chunks, *others.column("input_hash").chunks]))
+    target = codes(pa.chunked_array([*rows.column("target").chunks, *others.column("target").chunks]))
+    here = np.arange(len(inputs)) < len(rows)
+    known = target >= 0
+    cells, at = np.unique(np.column_stack([inputs[known], target[known]]), axis=0, return_inverse=True)
+    both = [np.bincount(at.ravel()[here[known] == side], minlength=len(cells)) for side in (True, False)]
+    of_input = [np.bincount(cells[:, 0], weights=count) for count in both]
+    pairs = float((of_input[0] * of_input[1]).sum())
+    return float((both[0] * both[1]).sum()) / pairs if pairs else None
+
+
 def has_twin(column: pa.ChunkedArray) -> BoolArray:
     """Which rows share their value with another row of the same column, `[n]`."""
     found = codes(column)

@@ -219,17 +219,18 @@ class ExplainabilityAttribution(Check):
 
     def _gain(self, split: str, tested: Deletion) -> Finding:
         good = _supported(tested.gain)
+        bad = not good and tested.gain.value is not None
         return self.finding(
             _GAIN,
             Scope(split=split),
             tested.gain,
             title=self.say("gain", split=split, value=span(tested.gain, share=False)),
             explanation=self.say("gain_yes" if good else "gain_no", rows=count(tested.rows)),
-            status=Status.INFO if good else Status.WARN,
+            status=Status.WARN if bad else Status.INFO,
             better=Better.HIGHER,
-            remedy=None if good else self.say("gain_remedy"),
-            affected=None if good else self.say("gain_affected"),
-            figures=(self._curves(split, tested),),
+            remedy=self.say("gain_remedy") if bad else None,
+            affected=self.say("gain_affected") if bad else None,
+            figures=() if tested.gain.value is None else (self._curves(split, tested),),
         )
 
     def _proof(self, supported: bool | None) -> str:
