@@ -106,7 +106,7 @@ def _selector_problems(
         problems.append(Problem(f"{where}.split", f"the data has no split {split!r}{nearest(split, splits)}"))
     if gate.by is not None:
         problems += _by_problems(gate, offers, where, plan)
-    elif any(offer.by for offer in offers) and not all(not offer.by for offer in offers) and not plan.data.sensitive:
+    elif all(offer.by for offer in offers) and not plan.data.sensitive:
         problems.append(Problem(f"{where}.metric", "needs groups, and `data.sensitive` names no column"))
     if gate.group is not None:
         if not any(offer.group for offer in offers):

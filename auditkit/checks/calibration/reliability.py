@@ -97,7 +97,9 @@ class CalibrationReliability(Check):
     def offers(self, task: Task) -> Sequence[Offer]:
         """The calibration metrics of the task, overall and by group; nothing where it has none."""
         return [
-            Offer(o.metric, by=True, group=True, class_=o.class_, better=o.better) for o in task.calibration_offers()
+            Offer(offer.metric, by=by, group=by, class_=offer.class_, better=offer.better)
+            for offer in task.calibration_offers()
+            for by in (False, True)
         ]
 
     def run(self, evidence: Evidence) -> list[Finding]:
