@@ -52,7 +52,8 @@ def bound(value: float) -> str:
     """A bound as the plan wrote it: `0.1`, at least two decimals below 1."""
     text = f"{value:,.10g}" if abs(value) >= 1e-6 else f"{value:g}"
     whole, dot, fraction = text.partition(".")
-    return f"{whole}.{fraction.ljust(2, '0')}" if dot else (f"{text}.00" if value in (0, 1) else text)
+    full = f"{whole}.{fraction.ljust(2, '0')}" if dot else (f"{text}.00" if value in (0, 1) else text)
+    return full.replace("-", "−")
 
 
 def estimate(value: float, interval: tuple[float, float] | None, bounds: Sequence[float] = ()) -> tuple[str, str]:
@@ -68,7 +69,7 @@ def duration(seconds: float) -> str:
     """`0.8 s`, `42 s`, `3 min 12 s`, `2 h 5 min`."""
     if seconds < 10:
         return f"{seconds:.1f} s"
-    if seconds < 60:
+    if round(seconds) < 60:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -41,6 +41,10 @@ class _Small:
     def holds(self, scope: Scope, group: str) -> bool:
         return (scope.split, scope.attribute, group) in self.groups
 
+    def any_group(self, scope: Scope) -> bool:
+        """Whether the attribute has a small group at all."""
+        return any((split, attribute) == (scope.split, scope.attribute) for split, attribute, _ in self.groups)
+
     def behind(self, scope: Scope, group: str, metric: str) -> bool:
         """Whether a rate that the gap `metric` is made of is small for this group."""
         stem = metric.removesuffix("_difference").removesuffix("_ratio")
@@ -109,7 +113,7 @@ def _gap_is_small(finding: Finding, small: _Small) -> bool:
     scope = finding.scope
     if any(small.behind(scope, group, finding.metric) for group in scope.groups or ()):
         return True
-    return finding.value is None and any(small.holds(scope, group) for group in scope.compared or ())
+    return finding.value is None and small.any_group(scope)
 
 
 def _masked_prose(finding: Finding, small: _Small) -> Mapping[str, str]:

@@ -7,6 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 
+#: Beyond these, arithmetic on floats overflows or loses all digits; what lies outside is drawn at the edge.
+LARGEST = 1e300
+TINY = 1e-300
+
+
 @dataclass(frozen=True)
 class Linear:
     """A linear scale from `low`..`high` to `start`..`end`; values outside are held at the ends."""
@@ -36,16 +41,15 @@ def nice_domain(values: Iterable[float], low: float | None = None, high: float |
 
     A domain of shares stays within 0 and 1, and does not cross zero for the sake of room alone.
     """
-    known = [v for v in values if math.isfinite(v)]
+    known = [min(LARGEST, max(-LARGEST, v)) for v in values if math.isfinite(v)]
     least, most = min(known, default=0.0), max(known, default=1.0)
-    span = most / 2 - least / 2
-    if span <= 0 or not math.isfinite(2 * span):
+    if most - least <= 1e-12 * max(abs(least), abs(most)):
         room = abs(most) * 0.1 or 0.5
-        least, most = (least - room, most + room) if math.isfinite(most + room) else (least, most)
-        span = max(most / 2 - least / 2, 5e-324)
-    step = step_for(2 * span, 8) if span < 1e300 and span > 1e-300 else 0.0
-    floor = math.floor((least - 0.1 * span) / step + 1e-9) * step if step else least
-    ceiling = math.ceil((most + 0.1 * span) / step - 1e-9) * step if step else most
+        least, most = least - room, most + room
+    span = most - least
+    step = step_for(span, 8) if span > TINY else 0.0
+    floor = math.floor((least - 0.05 * span) / step + 1e-9) * step if step else least
+    ceiling = math.ceil((most + 0.05 * span) / step - 1e-9) * step if step else most
     if known and min(known) >= 0:
         floor = max(floor, 0.0)
         if max(known) <= 1:
@@ -58,7 +62,7 @@ def nice_domain(values: Iterable[float], low: float | None = None, high: float |
 
 def ticks(low: float, high: float, count: int = 6) -> list[float]:
     """Round numbers from `low` to `high`, about `count` of them."""
-    if not math.isfinite(high - low) or high - low < 1e-300:
+    if not math.isfinite(high - low) or high - low < TINY:
         return [low, high]
     step = step_for(high - low, count)
     first = math.ceil(low / step - 1e-9)

@@ -83,13 +83,14 @@ def worst(audit: Audit) -> list[Finding]:
     Among failed gates, those whose interval lies farthest beyond the bound (relative to the bound) come first. A
     warning about what an unmet gate already names is not told twice.
     """
-    told = {_about(f) for f in audit.gated if f.status in _ORDER}
+    told = {about(f) for f in audit.gated if f.status in _ORDER}
     rank = {status: place for place, status in enumerate(_ORDER)}
-    needing = [f for f in audit.findings if f.status in rank and (f.gate is not None or _about(f) not in told)]
+    needing = [f for f in audit.findings if f.status in rank and (f.gate is not None or about(f) not in told)]
     return sorted(needing, key=lambda f: (rank[f.status], f.gate is None, -_excess(f)))
 
 
-def _about(finding: Finding) -> tuple[str, str, str]:
+def about(finding: Finding) -> tuple[str, str, str]:
+    """What a finding measures, the same whether a gate judged it or not."""
     return finding.check, finding.metric, json.dumps(finding.scope.identity(), sort_keys=True, default=str)
 
 

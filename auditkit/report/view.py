@@ -16,7 +16,7 @@ from auditkit.report.plan_text import plan_text
 from auditkit.report.privacy import min_cell, protect
 from auditkit.report.text import clean, line
 from auditkit.report.values import confidence_text
-from auditkit.report.verdict import verdict_parts, worst
+from auditkit.report.verdict import about, verdict_parts, worst
 from auditkit.report.view_family import FamilyView, families
 from auditkit.report.view_findings import Card, card
 
@@ -79,7 +79,8 @@ class ReportView:
 def build_view(audit: Audit, pages: Pages) -> ReportView:
     """The report of an audit, small cells left out."""
     shown = protect(audit)
-    cards = [card(f) for f in worst(shown)]
+    needing = worst(shown)
+    cards = [card(f) for f in needing]
     gates = tuple(gate_rows(shown))
     sentence, beside = verdict_parts(shown)
     confidences = [f.confidence for f in shown.findings if f.confidence is not None]
@@ -95,7 +96,7 @@ def build_view(audit: Audit, pages: Pages) -> ReportView:
         more_chips=max(0, len(gates) - MOST_CHIPS),
         cards=tuple(cards[:MOST_CARDS]),
         more_cards=tuple(cards[MOST_CARDS:]),
-        families=tuple(families(shown, pages)),
+        families=tuple(families(shown, pages, {about(f): f for f in reversed(needing)})),
         untested=tuple(_untested(shown, pages)),
         context=_context(shown),
         data=tuple(_data_row(d) for d in shown.data),

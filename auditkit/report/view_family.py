@@ -15,7 +15,7 @@ from auditkit.report.grouped import GroupMatrix, group_matrices, is_group_rate
 from auditkit.report.labels import check_title, family_title
 from auditkit.report.messages import FAMILIES, counted, text
 from auditkit.report.text import clean, join, line
-from auditkit.report.view_findings import MetricTable, check_anchor, drawings, metric_table
+from auditkit.report.view_findings import Cards, MetricTable, check_anchor, drawings, metric_table
 
 #: More figures than this in one check are folded away; the first ones stay open.
 OPEN_FIGURES = 4
@@ -68,25 +68,24 @@ class FamilyView:
     checks: tuple[CheckView, ...]
 
 
-def families(audit: Audit, pages: Pages) -> list[FamilyView]:
+def families(audit: Audit, pages: Pages, cards: Cards) -> list[FamilyView]:
     """The families that have findings: the known ones in the report's order, then those of other packages."""
     present = dict.fromkeys(f.family for f in audit.findings)
     ordered = [name for name in FAMILIES if name in present] + [name for name in present if name not in FAMILIES]
-    return [_family(name, [f for f in audit.findings if f.family == name], pages) for name in ordered]
+    return [_family(name, [f for f in audit.findings if f.family == name], pages, cards) for name in ordered]
 
 
-def _family(name: str, findings: Sequence[Finding], pages: Pages) -> FamilyView:
+def _family(name: str, findings: Sequence[Finding], pages: Pages, cards: Cards) -> FamilyView:
     own = [f for f in findings if f.gate is None]
     checks = dict.fromkeys(f.check for f in findings)
-    attention = (Status.FAIL, Status.ERROR, Status.INCONCLUSIVE, Status.WARN)
     counts = count_statuses(own)
     return FamilyView(
         id=f"family-{check_anchor(name)}",
         title=family_title(name),
         question=FAMILIES[name][1] if name in FAMILIES else "",
         counts=", ".join(f"{number} {text(f'status.{status.value}').lower()}" for status, number in counts.items()),
-        attention=sum(f.status in attention for f in findings),
-        checks=tuple(_check(c, [f for f in findings if f.check == c], pages.get(c, {})) for c in checks),
+        attention=sum(f.family == name for f in cards.values()),
+        checks=tuple(_check(c, [f for f in findings if f.check == c], pages.get(c, {}), cards) for c in checks),
     )
 
 
@@ -102,11 +101,11 @@ def _key(finding: Finding) -> str:
     return f"{finding.metric}\0{finding.scope.model_dump_json()}"
 
 
-def _check(check: str, findings: Sequence[Finding], page: Mapping[str, str]) -> CheckView:
+def _check(check: str, findings: Sequence[Finding], page: Mapping[str, str], cards: Cards) -> CheckView:
     shown = _ungated(findings)
     measured = [f for f in shown if f.metric not in (Status.SKIPPED.value, Status.ERROR.value)]
     figures = drawings(shown)
-    tables = _metric_tables(measured)
+    tables = _metric_tables(measured, cards)
     return CheckView(
         id=line(check),
         anchor=check_anchor(check),
@@ -126,7 +125,7 @@ def _check(check: str, findings: Sequence[Finding], page: Mapping[str, str]) -> 
     )
 
 
-def _metric_tables(findings: Sequence[Finding]) -> list[tuple[MetricTable, bool]]:
+def _metric_tables(findings: Sequence[Finding], cards: Cards) -> list[tuple[MetricTable, bool]]:
     """Tables, and whether each stands open: overall numbers on test first, then the differences of each attribute.
 
     Other splits and ratios, which say the same again, are folded. What a matrix shows is left to it.
@@ -145,7 +144,7 @@ def _metric_tables(findings: Sequence[Finding]) -> list[tuple[MetricTable, bool]
         where = text("on.split", split=line(split)) if split else ""
         caption = text(f"caption.{kind}", attribute=line(attribute), where=where)
         is_open = kind == "gaps" or (kind == "overall" and (main is None or split in ("", main)))
-        made.append((metric_table(caption, found, gaps=kind != "overall"), is_open))
+        made.append((metric_table(caption, found, cards, gaps=kind != "overall"), is_open))
     return sorted(made, key=lambda table: table[0].gaps)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from auditkit.core.finding import Finding
 from auditkit.core.types import Status
@@ -25,8 +26,11 @@ from auditkit.report.scales import nice_domain
 from auditkit.report.strip import Strip, strip
 from auditkit.report.text import clean, join, line
 from auditkit.report.values import ShownValue, shown_value
+from auditkit.report.verdict import about
 
 MOST_ROWS = 300
+#: What needs attention, by what it measures.
+Cards: TypeAlias = Mapping[tuple[str, str, str], Finding]
 _TODO = {
     Status.FAIL: "todo.fail",
     Status.ERROR: "todo.error",
@@ -103,13 +107,13 @@ class MetricTable:
     more: str
 
 
-def metric_table(caption: str, findings: Sequence[Finding], *, gaps: bool) -> MetricTable:
-    """A table of findings, their intervals drawn on one scale."""
+def metric_table(caption: str, findings: Sequence[Finding], cards: Cards, *, gaps: bool) -> MetricTable:
+    """A table of findings, their intervals drawn on one scale; those with a card link to it."""
     kept = [f for f in findings if f.method != SUPPRESSED]
     hidden = [labelled(f.metric, _parts(f, gaps)) for f in findings if f.method == SUPPRESSED]
     shown = kept[:MOST_ROWS]
     domain = _domain(shown, gaps)
-    rows = tuple(_row(f, gaps, domain) for f in shown)
+    rows = tuple(_row(f, cards.get(about(f)), gaps, domain) for f in shown)
     methods = {r.value.method for r in rows if r.value.defined and r.value.method}
     confidences = {r.value.confidence for r in rows if r.value.confidence}
     total = len(kept)
@@ -141,7 +145,7 @@ def _ends(rows: Sequence[MetricRow]) -> tuple[str, str]:
     return next((row.strip.ends for row in rows if row.strip), ("", ""))
 
 
-def _row(finding: Finding, gaps: bool, domain: tuple[float, float]) -> MetricRow:
+def _row(finding: Finding, told: Finding | None, gaps: bool, domain: tuple[float, float]) -> MetricRow:
     scope, value = finding.scope, shown_value(finding)
     pair = scope.groups or ()
     highest, lowest = (group_name(pair[0]), group_name(pair[1])) if gaps and len(pair) == 2 else ("", "")
@@ -154,9 +158,9 @@ def _row(finding: Finding, gaps: bool, domain: tuple[float, float]) -> MetricRow
         lowest=lowest,
         value=value,
         strip=strip(finding, domain) if drawable else None,
-        status=finding.status.value,
-        word=text(f"status.{finding.status.value}"),
-        anchor=anchor(finding) if finding.status in _TODO else "",
+        status=told.status.value if told else finding.status.value,
+        word=text(f"status.{told.status.value}") if told else "",
+        anchor=anchor(told) if told else "",
         note=note,
     )
 

@@ -69,7 +69,7 @@ def rate_figure(attribute: str, sizes: dict[str, int], metric: str) -> Figure:
         for f in rows
         if f.interval
     )
-    said = "; ".join(f"{p.label} {p.x}" for p in points)
+    said = "; ".join(f"{p.label} {p.x:.3f}" for p in points)
     return Figure(
         kind="intervals",
         title=f"{metric.replace('_', ' ').capitalize()} by {attribute}",
