@@ -70,6 +70,21 @@ class ProbeContext:
             values=np.concatenate(values) if values else None, labels=np.concatenate(labels) if labels else None
         )
 
+    def predict_changed(self, sample: Sample, inputs: Batch) -> Outputs:
+        """Score a sample with other `inputs`. Rows that are the same as before keep their frozen answer."""
+        changed = np.flatnonzero(sample.changed(inputs))
+        if not len(changed):
+            return sample.outputs
+        found = self.predict({name: values[changed] for name, values in inputs.items()}, len(changed))
+        values, labels = sample.outputs.values, sample.outputs.labels
+        if values is not None and found.values is not None:
+            values = values.copy()
+            values[changed] = found.values
+        if labels is not None and found.labels is not None:
+            labels = labels.copy()
+            labels[changed] = [None if label is None else label_text(label) for label in found.labels]
+        return Outputs(values=values, labels=labels)
+
 
 class Probe(Protocol):
     """One way of running the model. `provides` and `needs` are names of evidence tables."""

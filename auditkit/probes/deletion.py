@@ -14,11 +14,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from auditkit.core.model import Outputs
+from auditkit.core.outcomes import Outcomes
 from auditkit.core.tables import ATTRIBUTIONS, DELETION, PERMUTATIONS, PREDICTIONS, ROWS
 from auditkit.core.types import FloatArray, IntArray
 from auditkit.data.spec import label_text
 from auditkit.probes.base import ProbeContext
-from auditkit.probes.sample import Sample, derangement
+from auditkit.probes.sample import Sample, derangement, outputs_of
 
 _ORDERS = ("attribution", "random")
 _MAX_STEPS = 20
@@ -76,7 +77,7 @@ class Deletion:
                     if context.budget.spent(self.name):
                         return {}
                     changed = _replace(sample, order[:, :count], donors)
-                    curve[:, position] = _kept(context, sample, context.predict(changed, size))
+                    curve[:, position] = _kept(context, sample.outcomes, context.predict_changed(sample, changed))
                     bar.advance()
                 curves[name].append(curve)
         return {DELETION.name: _table(curves, sample, steps / features, self.split)}
@@ -104,20 +105,12 @@ def _permutation_effect(context: ProbeContext, split: str, names: list[str], tes
     where = np.array([position[int(row)] for row in table["row"].to_numpy()])
     feature = np.array(table["feature"].to_pylist(), dtype=object)
     apart = where >= min(tested, len(everything) // 2)
-    columns = [name for name in table.column_names if name.startswith("output:")]
     effect = np.zeros(len(names))
     for index, name in enumerate(names):
         rows = np.flatnonzero((feature == name) & apart)
-        if not len(rows):
-            continue
-        part = table.take(pa.array(rows))
-        outputs = (
-            Outputs(values=np.column_stack([part[c].to_numpy() for c in columns]))
-            if columns
-            else Outputs(labels=np.array(part["label"].to_pylist(), dtype=object))
-        )
-        like = Sample({}, everything.outcomes.where(where[rows]))
-        effect[index] = float(np.mean(1 - _kept(context, like, outputs)))
+        if len(rows):
+            outputs = outputs_of(table.take(pa.array(rows)))
+            effect[index] = float(np.mean(1 - _kept(context, everything.outcomes.where(where[rows]), outputs)))
     return effect
 
 
@@ -130,9 +123,9 @@ def _replace(sample: Sample, order: npt.NDArray[Any], donors: IntArray) -> dict[
     return changed
 
 
-def _kept(context: ProbeContext, sample: Sample, outputs: Outputs) -> FloatArray:
+def _kept(context: ProbeContext, like: Outcomes, outputs: Outputs) -> FloatArray:
     """How much of each row's response is left, `[k]`; see `Deletion`."""
-    task, like = context.evidence.task, sample.outcomes
+    task = context.evidence.task
     if outputs.values is None:
         assert outputs.labels is not None
         return _labels_kept(task.classes, like.prediction, outputs.labels)

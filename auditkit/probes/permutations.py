@@ -48,7 +48,7 @@ class Permutations:
                     if context.budget.spent(self.name):
                         break
                     order = derangement(context.evidence.rng(self.name, self.split, feature, str(repeat)), size)
-                    outputs = context.predict({**sample.inputs, feature: values[order]}, size)
+                    outputs = context.predict_changed(sample, {**sample.inputs, feature: values[order]})
                     keys = {
                         "split": pa.array([self.split] * size),
                         "row": pa.array(sample.outcomes.row),

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from auditkit.core.model import Outputs
 from auditkit.core.outcomes import Outcomes
-from auditkit.core.types import IntArray
+from auditkit.core.tables import PREDICTIONS
+from auditkit.core.types import BoolArray, IntArray
 from auditkit.data.dataset import Dataset
 
 if TYPE_CHECKING:
@@ -17,10 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sample:
-    """Sampled rows in a random order: `inputs` arrays `[k]`, the rows' `outcomes`, and their `row` numbers `[k]`."""
+    """Sampled rows in a random order: `inputs` arrays `[k]`, the rows' `outcomes`, and the frozen `outputs`."""
 
     inputs: dict[str, Any]
     outcomes: Outcomes
+    outputs: Outputs
 
     def __len__(self) -> int:
         return len(self.outcomes)
@@ -28,7 +35,24 @@ class Sample:
     def take(self, size: int) -> Sample:
         """The first rows of it: itself a random sample."""
         rows = np.arange(min(size, len(self)))
-        return Sample({name: values[rows] for name, values in self.inputs.items()}, self.outcomes.where(rows))
+        inputs = {name: values[rows] for name, values in self.inputs.items()}
+        return Sample(inputs, self.outcomes.where(rows), take_outputs(self.outputs, rows))
+
+    def changed(self, inputs: Mapping[str, Any]) -> BoolArray:
+        """Rows `[k]` in which `inputs` differ from the sampled ones: only these need the model again."""
+        different = np.zeros(len(self), dtype=np.bool_)
+        for name, values in inputs.items():
+            same = values == self.inputs[name]
+            different |= ~(same | (pd.isna(values) & pd.isna(self.inputs[name])))
+        return different
+
+
+def take_outputs(outputs: Outputs, rows: Any) -> Outputs:
+    """The outputs of some rows."""
+    return Outputs(
+        values=None if outputs.values is None else outputs.values[rows],
+        labels=None if outputs.labels is None else outputs.labels[rows],
+    )
 
 
 def draw_sample(dataset: Dataset, outcomes: Outcomes, split: str, context: ProbeContext) -> Sample:
@@ -46,10 +70,27 @@ def draw_sample(dataset: Dataset, outcomes: Outcomes, split: str, context: Probe
         positions.append(np.array([order[int(row)] for row in chunk.row[keep]], dtype=np.int64))
         for name, values in chunk.inputs.items():
             pieces[name].append(values[keep])
+    drawn = outcomes.where(chosen)
+    outputs = _frozen(context.evidence.table(PREDICTIONS.name), split, drawn.row)
     if not positions:
-        return Sample({name: np.empty(0) for name in pieces}, outcomes.where(chosen))
+        return Sample({name: np.empty(0) for name in pieces}, drawn, outputs)
     back = np.argsort(np.concatenate(positions), kind="stable")
-    return Sample({n: np.concatenate(parts)[back] for n, parts in pieces.items()}, outcomes.where(chosen))
+    return Sample({n: np.concatenate(parts)[back] for n, parts in pieces.items()}, drawn, outputs)
+
+
+def _frozen(predictions: pa.Table, split: str, rows: IntArray) -> Outputs:
+    """What the model answered for these rows in the clean pass."""
+    table = predictions.filter(pc.equal(predictions["split"], split))
+    position = pd.Index(table["row"].to_numpy()).get_indexer(pd.Index(rows))
+    return take_outputs(outputs_of(table), position)
+
+
+def outputs_of(table: pa.Table) -> Outputs:
+    """The columns `output:0`, `output:1`, ... and `label` of an evidence table as outputs."""
+    names = sorted((c for c in table.column_names if c.startswith("output:")), key=lambda c: int(c.partition(":")[2]))
+    values = np.column_stack([table[name].to_numpy() for name in names]) if names else None
+    labels = np.array(table["label"].to_pylist(), dtype=object) if "label" in table.column_names else None
+    return Outputs(values=values, labels=labels)
 
 
 def derangement(rng: np.random.Generator, size: int) -> IntArray:
