@@ -104,11 +104,9 @@ def _binned(
     sampled = sums(which, spread, size) / whole**2 * rows / np.maximum(rows - 1, 1)
     null = sums(which, w**2 * s * (1 - s), size) / whole**2
     rate = sums(which, w * y, size) / whole
-    pure = (rate <= 0) | (rate >= 1)
-    seen = np.where(pure, _pure_variance(rows), sampled)
-    inflation = (
-        1.0 if cluster is None else _design_effect(w * (y - s - gap[which]) / whole[which], spread, which, cluster)
-    )
+    silent = (rate <= 0) | (rate >= 1) | (sampled <= 1e-24)
+    seen = np.where(silent, _pure_variance(rows), sampled)
+    inflation = 1.0 if cluster is None else _design_effect(w * (y - s - gap[which]) / whole[which], which, cluster)
     return _Bins(whole / whole.sum(), gap, null * inflation, np.maximum(null, seen) * inflation)
 
 
@@ -118,13 +116,18 @@ def _pure_variance(rows: FloatArray) -> FloatArray:
     return moderated * (1 - moderated) / (rows + 4)
 
 
-def _design_effect(influence: FloatArray, spread: FloatArray, which: IntArray, cluster: IntArray) -> float:
-    """Variance of the bins' gaps with clusters over that without, pooled over the bins; at least 1."""
+def _design_effect(influence: FloatArray, which: IntArray, cluster: IntArray) -> float:
+    """Variance of the bins' gaps with clusters over that without, pooled over the bins; at least 1.
+
+    Without any residual: rows per cluster, as if the rows of a cluster were copies.
+    """
     _, unit = np.unique(cluster, return_inverse=True)
-    keys, joint = np.unique(which * (int(unit.max()) + 1) + unit, return_inverse=True)
-    together = float(np.sum(sums(joint, influence, len(keys)) ** 2))
+    clusters = int(unit.max()) + 1
+    keys, joint = np.unique(which * clusters + unit, return_inverse=True)
     apart = float(np.sum(influence**2))
-    return max(1.0, together / apart) if apart > 0 else 1.0
+    if apart <= 1e-24:
+        return len(cluster) / clusters
+    return max(1.0, float(np.sum(sums(joint, influence, len(keys)) ** 2)) / apart)
 
 
 def _debiased(parts: _Bins) -> float:
