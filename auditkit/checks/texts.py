@@ -51,11 +51,9 @@ def points(estimate: Estimate) -> str:
     """A difference of two shares in percentage points: "12.3 points (9.8 to 14.7)"."""
     if estimate.value is None:
         return "not defined"
-    value = f"{100 * estimate.value:.1f} points"
-    if estimate.interval is None:
-        return value
-    low, high = (f"{100 * end:.1f}" for end in estimate.interval)
-    return f"{value} ({low} to {high})"
+    # Adding 0 turns a negative zero into zero.
+    value, *ends = (round(100 * end, 1) + 0.0 for end in (estimate.value, *(estimate.interval or ())))
+    return f"{value:.1f} points ({ends[0]:.1f} to {ends[1]:.1f})" if ends else f"{value:.1f} points"
 
 
 def change(estimate: Estimate, *, share: bool) -> str:

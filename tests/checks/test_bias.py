@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from fairlearn.metrics import (
     MetricFrame,
@@ -14,12 +16,15 @@ from fairlearn.metrics import (
     equal_opportunity_difference,
     equalized_odds_difference,
     equalized_odds_ratio,
+    false_negative_rate,
     false_positive_rate,
     selection_rate,
+    true_negative_rate,
     true_positive_rate,
 )
 from sklearn.metrics import accuracy_score, mean_absolute_error
 
+import auditkit
 from auditkit.checks.bias.groups import BiasGroups
 from auditkit.core.evidence import Evidence
 from auditkit.core.finding import Finding
@@ -45,32 +50,51 @@ def evidence_of(test: Split, kind: str = "binary", **more: Any) -> Evidence:
     return make_evidence(task_of(kind), {"test": test}, **more)
 
 
-@pytest.mark.parametrize("by", ["sex", "race", "sex×race"])
-def test_rates_and_gaps_equal_fairlearn(by: str) -> None:
-    test = sample_split("binary", 1500, 4)
+GAPS = {
+    "demographic_parity_difference": demographic_parity_difference,
+    "demographic_parity_ratio": demographic_parity_ratio,
+    "equalized_odds_difference": equalized_odds_difference,
+    "equalized_odds_ratio": equalized_odds_ratio,
+    "equal_opportunity_difference": equal_opportunity_difference,
+}
+RATES = {
+    "selection_rate": selection_rate,
+    "true_positive_rate": true_positive_rate,
+    "false_positive_rate": false_positive_rate,
+    "true_negative_rate": true_negative_rate,
+    "false_negative_rate": false_negative_rate,
+    "accuracy": accuracy_score,
+}
+
+
+def same_as_fairlearn(test: Split, by: str) -> None:
+    """Every rate of every group, and every gap, to 1e-12."""
     found = BiasGroups().run(evidence_of(test))
     columns = [["(missing)" if v is None else v for v in test.groups[name]] for name in by.split("×")]
     groups = ["×".join(row) for row in zip(*columns, strict=True)]
     data = {"y_true": test.target, "y_pred": test.prediction, "sensitive_features": groups}
-    for metric, function in {
-        "demographic_parity_difference": demographic_parity_difference,
-        "demographic_parity_ratio": demographic_parity_ratio,
-        "equalized_odds_difference": equalized_odds_difference,
-        "equalized_odds_ratio": equalized_odds_ratio,
-        "equal_opportunity_difference": equal_opportunity_difference,
-    }.items():
+    for metric, function in GAPS.items():
         assert of(found, metric, by).value == pytest.approx(function(**data), abs=1e-12)
-    rates = {
-        "selection_rate": selection_rate,
-        "true_positive_rate": true_positive_rate,
-        "false_positive_rate": false_positive_rate,
-        "accuracy": accuracy_score,
-    }
-    frame = MetricFrame(metrics=rates, **data)
-    for metric in rates:
+    frame = MetricFrame(metrics=RATES, **data)
+    for metric in RATES:
         for group, value in frame.by_group[metric].items():
             assert of(found, metric, by, group).value == pytest.approx(value, abs=1e-12)
         assert of(found, f"{metric}_difference", by).value == pytest.approx(frame.difference()[metric], abs=1e-12)
+        assert of(found, f"{metric}_ratio", by).value == pytest.approx(frame.ratio()[metric], abs=1e-12)
+
+
+@pytest.mark.parametrize("by", ["sex", "race", "sex×race"])
+def test_rates_and_gaps_equal_fairlearn(by: str) -> None:
+    same_as_fairlearn(sample_split("binary", 1500, 4), by)
+
+
+@pytest.mark.parametrize("by", ["sex", "race", "sex×race"])
+def test_rates_and_gaps_of_census_data_equal_fairlearn(by: str) -> None:
+    rows = pd.read_parquet(Path(auditkit.__file__).parent / "demos" / "data" / "adult.parquet")
+    chosen = (rows["education_num"] >= 13) | (rows["capital_gain"] > 5000)
+    groups = {name: rows[name].astype(object).tolist() for name in ("sex", "race")}
+    target = (rows["income"].str.strip() == ">50K").astype(np.int64).to_numpy()
+    same_as_fairlearn(Split(target, chosen.astype(np.int64).to_numpy(), groups=groups), by)
 
 
 def _planted(gap: float, rows: int = 3000) -> Split:

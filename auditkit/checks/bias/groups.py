@@ -70,6 +70,7 @@ class BiasGroups(Check):
         "rate": "{metric} of {attribute} '{group}' on {split}: {value}",
         "few": "Only {rows} stand behind it, fewer than {least}: too few to carry a verdict.",
         "gap": "{metric} by {attribute} on {split}: {value}, highest '{highest}', lowest '{lowest}'",
+        "alike_gap": "{metric} by {attribute} on {split}: {value}, the same in every group",
         "undefined": "{metric} by {attribute} on {split}: not defined",
         "partial": "Over the groups for which it is defined it is {value}.",
         "small": "Fewer than {least} rows stand behind the rate of {groups}: too few to carry a verdict.",
@@ -234,7 +235,8 @@ class BiasGroups(Check):
             return self.say("undefined", metric=name, **words)
         difference = rule.form == "difference" and comparison.is_share(rule)
         value = change(gap.estimate, share=difference)
-        return self.say("gap", metric=name, value=value, highest=gap.highest, lowest=gap.lowest, **words)
+        key = "alike_gap" if gap.highest == gap.lowest else "gap"
+        return self.say(key, metric=name, value=value, highest=gap.highest, lowest=gap.lowest, **words)
 
     def _explain(self, comparison: Comparison, rule: GapRule, gap: Gap, beyond: Tolerance | None) -> str:
         share = rule.form == "difference" and comparison.is_share(rule)
@@ -245,8 +247,9 @@ class BiasGroups(Check):
             told.append(self.say("partial", value=change(gap.partial, share=share)))
         if gap.small:
             told.append(self.say("small", groups=listed(gap.small), least=self.min_group))
-        if gap.expected_if_equal is not None and gap.estimate.value is not None and not beyond:
-            told.append(self.say("null", expected=number(gap.expected_if_equal)))
+        if gap.expected_if_equal is not None and _may_be_equal(rule, gap.estimate):
+            expected = 100 * gap.expected_if_equal if share else gap.expected_if_equal
+            told.append(self.say("null", expected=f"{number(expected)} points" if share else number(expected)))
         told += self._reach(comparison, rule, gap)
         return " ".join(told)
 
@@ -278,3 +281,10 @@ class BiasGroups(Check):
             better=better_of(rule),
             sufficient=False,
         )
+
+
+def _may_be_equal(rule: GapRule, found: Estimate) -> bool:
+    """Whether the interval holds what equal groups would give: the gap that chance alone shows is worth telling."""
+    if found.low is None or found.high is None or found.value == (0.0 if rule.form == "difference" else 1.0):
+        return False
+    return found.low <= 0 if rule.form == "difference" else found.high >= 1

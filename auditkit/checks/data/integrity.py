@@ -49,6 +49,7 @@ class DataIntegrity(Check):
     share needs the lower end of its interval above `missing_tolerance`, after one false discovery control (Benjamini
     and Hochberg) over all columns. Where rows with the same inputs differ in their label as often as rows of different
     people would, repeats come from few inputs with few values rather than from copying, and are not warned of.
+    Contradictions are warned of where they alone make any model of these inputs err on more than `conflict_tolerance`.
 
     Assumptions:
     Missing values are empty cells; a code such as -999 or "?" counts as a value. Weights and clusters don't enter the
@@ -107,8 +108,8 @@ class DataIntegrity(Check):
     missing_tolerance: float = Field(default=0.05, ge=0, le=1)
     #: Largest share of copies.
     duplicate_tolerance: float = Field(default=0.05, ge=0, le=1)
-    #: Largest share of rows that contradict another row.
-    conflict_tolerance: float = Field(default=0.05, ge=0, le=1)
+    #: Largest share of labelled rows on which contradictions make any model err.
+    conflict_tolerance: float = Field(default=0.03, ge=0, le=1)
     #: Largest share of rows without a label.
     unlabelled_tolerance: float = Field(default=0.05, ge=0, le=1)
 
@@ -217,7 +218,7 @@ class DataIntegrity(Check):
 
     def _conflicts(self, split: str, found: Repeats, why_not: str | None = None) -> Finding:
         value = _exact(found.conflicting, found.rows, why_not)
-        bad = value.value is not None and value.value > self.conflict_tolerance
+        bad = found.labelled > 0 and found.unavoidable / found.labelled > self.conflict_tolerance
         words = {"split": split, "found": f"{found.conflicting:,}", "rows": f"{found.rows:,}"}
         best = percent(1 - found.unavoidable / found.labelled) if found.labelled else ""
         return self.finding(

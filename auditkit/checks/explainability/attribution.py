@@ -64,7 +64,8 @@ class ExplainabilityAttribution(Check):
         "nothing": "no attributions ({attributions}); no permutation importance ({permutations})",
         "size": "Attribution to '{feature}' on {split}: {value} on average, sign left aside",
         "signed": "Attribution to '{feature}' on {split}: {value} on average, with its sign",
-        "size_why": "How far this input moves the output of the predicted class, by {method} from {baseline}.",
+        "size_why": "How far this input moves the output of the predicted class.",
+        "size_how": "By {method}, from {baseline}.",
         "signed_why": "Above 0 the input speaks for the predicted class on average, below 0 against it.",
         "permuted": "Importance of '{feature}' on {split}: {value} more {unit} when it is another row's",
         "permuted_drop": "Importance of '{feature}' on {split}: {value} less {unit} when it is another row's",
@@ -140,13 +141,14 @@ class ExplainabilityAttribution(Check):
         scope, words = Scope(split=split, feature=importance.feature), {"feature": importance.feature, "split": split}
         signed = importance.signed
         assert signed is not None
-        why = self.say("size_why", method=told.method, baseline=told.baseline)
+        # The method is told once, with the figure; the other inputs differ in nothing but their numbers.
+        how = self.say("size_how", method=told.method, baseline=told.baseline) if first else ""
         size = self.finding(
             _SIZE,
             scope,
             importance.size,
             title=self.say("size", **words, value=span(importance.size, share=False)),
-            explanation=f"{why} {proof}".strip(),
+            explanation=" ".join(filter(None, (self.say("size_why"), how, proof))),
             figures=self._bars("Mean |attribution|", split, told.importances) if first else (),
         )
         mean = self.finding(
