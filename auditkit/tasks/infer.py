@@ -48,8 +48,9 @@ def infer_task(
     The first that applies decides: the plan's word; outputs that are `values` (regression); what the model says of
     itself; a positive label (binary); classes named by the plan; a target of text or booleans, or of at most 20
     distinct whole numbers (classification); other numbers (regression). Two classes make a binary task, more a
-    multiclass one. Class order: the plan's, else the model's, else the sorted labels, as numbers where all are.
-    Without `positive` the last class of two is the positive one, and the note says so.
+    multiclass one; one label makes a binary task, of which little can be measured. Class order: the plan's, else the
+    model's, else the sorted labels, as numbers where all are. Without `positive` the last class of two is the positive
+    one, and the note says so.
 
     Raises `PlanError` where the plan contradicts itself or the data, or nothing decides.
     """
