@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 
 from auditkit.core.figure import Figure, Point
@@ -14,8 +15,9 @@ ROW_LABEL = 17.0
 MARK_HEIGHT = 15.0
 ROW_GAP = 7.0
 MOST_ROWS = 40
-#: Characters of a label that fit beside its value at the drawing's width.
-LABEL_CHARACTERS = 34
+#: Width of a label, in characters, that fits beside its value; where one is wider, all values stand below the labels.
+BESIDE_VALUE = 22
+LABEL_WIDTH = 44
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Row:
     label: str
     y: float
     value: str
+    value_y: float
     marks: tuple[Mark, ...]
 
 
@@ -45,16 +48,18 @@ def lay_rows(figure: Figure, scale: Linear, top: float, styles: int) -> tuple[tu
     bars = figure.kind == "bars"
     labels = list(dict.fromkeys(p.label or "" for s in figure.series for p in s.points))
     rows, y = [], top
+    stacked = len(figure.series) == 1 and any(_width(_short(label)) > BESIDE_VALUE for label in labels)
+    head = ROW_LABEL * 2 if stacked else ROW_LABEL
     for label in labels[:MOST_ROWS]:
         found = [(i, p) for i, s in enumerate(figure.series) for p in s.points if (p.label or "") == label]
-        marks, place = [], y + ROW_LABEL
+        marks, place = [], y + head
         for index, point in found:
             value = point.y if bars else point.x
             if value is not None:
                 marks.append(_mark(point, value, scale, place + MARK_HEIGHT / 2, index % styles))
                 place += MARK_HEIGHT
-        rows.append(Row(_short(label), y + 12, _value(found, bars), tuple(marks)))
-        y = max(place, y + ROW_LABEL) + ROW_GAP
+        rows.append(Row(_short(label), y + 12, _value(found, bars), y + head - 5, tuple(marks)))
+        y = max(place, y + head) + ROW_GAP
     return tuple(rows), y, max(0, len(labels) - MOST_ROWS)
 
 
@@ -72,7 +77,16 @@ def _mark(point: Point, value: float, scale: Linear, y: float, style: int) -> Ma
 
 def _short(label: str) -> str:
     shown = line(label) or text("group.empty")
-    return shown if len(shown) <= LABEL_CHARACTERS else f"{shown[: LABEL_CHARACTERS - 1]}…"
+    if _width(shown) <= LABEL_WIDTH:
+        return shown
+    while _width(shown) > LABEL_WIDTH - 1:
+        shown = shown[:-1]
+    return f"{shown}…"
+
+
+def _width(label: str) -> int:
+    """Characters, those of East Asian scripts counted twice."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in label)
 
 
 def _value(found: list[tuple[int, Point]], bars: bool) -> str:

@@ -37,10 +37,9 @@ def cell_text(cell: Cell) -> str:
 def shown_table(table: Table) -> ShownTable:
     """A check's table as text, at most `MOST_ROWS` rows of it."""
     rows = table.rows[:MOST_ROWS]
-    numeric = tuple(
-        any(_is_number(row[i]) for row in rows) and all(_is_number(row[i]) or row[i] is None for row in rows)
-        for i in range(len(table.columns))
-    )
+    # What was left out or is not defined does not make a column of numbers one of words.
+    columns = [[row[i] for row in rows if row[i] not in (None, text("small.shown"))] for i in range(len(table.columns))]
+    numeric = tuple(bool(cells) and all(map(_is_number, cells)) for cells in columns)
     return ShownTable(
         title=line(table.title, 300),
         columns=tuple(line(name) for name in table.columns),

@@ -12,13 +12,13 @@ from auditkit.report.messages import text
 from auditkit.report.scales import Linear, nice_domain, tick_label, ticks
 from auditkit.report.text import line
 
-WIDTH = 460
+WIDTH = 400
 LEFT = 52
 RIGHT = 14
 TOP = 10
 LEGEND_ROW = 20
 FOOT = 46
-PLOT_HEIGHT = 250
+PLOT_HEIGHT = 230
 #: Series are told apart by colour, shape and dash; past six they repeat.
 STYLES = 6
 MOST_SERIES = 12

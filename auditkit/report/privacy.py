@@ -144,12 +144,13 @@ def _protect_figure(figure: Figure, scope: Scope, small: _Small) -> Figure:
 
 def _protect_table(table: Table, scope: Scope, small: _Small) -> Table:
     counts = [i for i, name in enumerate(table.columns) if name.strip().lower() in _COUNT_COLUMNS]
-    short = text("small.value", min_cell=small.least)
+    short, hidden = text("small.value", min_cell=small.least), text("small.shown")
 
     def shown(row: tuple[Cell, ...]) -> tuple[Cell, ...]:
         named = any(isinstance(cell, str) and small.holds(scope, cell) for cell in row)
         if not named and not any(small.counts(row[i]) for i in counts):
             return row
-        return tuple(short if i in counts else cell if isinstance(cell, str) else None for i, cell in enumerate(row))
+        # The first cell names the row; any other may name the small group as the highest or the lowest.
+        return tuple(cell if i == 0 else short if i in counts else hidden for i, cell in enumerate(row))
 
     return table.model_copy(update={"rows": tuple(shown(row) for row in table.rows)})

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-
 #: Beyond these, arithmetic on floats overflows or loses all digits; what lies outside is drawn at the edge.
 LARGEST = 1e300
 TINY = 1e-300

@@ -50,6 +50,11 @@ class CheckView:
     problems: tuple[tuple[str, str], ...]
 
     @property
+    def tables_summary(self) -> str:
+        """How many tables of its own the check brings."""
+        return counted("tables.more", len(self.tables), count=len(self.tables))
+
+    @property
     def folded_summary(self) -> str:
         """What is folded away, by name."""
         captions = [table.caption for table in self.folded]

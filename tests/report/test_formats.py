@@ -11,7 +11,7 @@ from auditkit.core.types import Status, Verdict
 from auditkit.report.notebook import card
 from auditkit.report.render import FORMATS, render, write
 from auditkit.report.terminal import verdict_table
-from tests.report.sample import IMG, LONG, SCRIPT, finding, sample_audit
+from tests.report.sample import IMG, LONG, PAGES, SCRIPT, finding, sample_audit
 
 OUTCOMES = {Status.PASS: None, Status.FAIL: "failure", Status.INCONCLUSIVE: "error", Status.ERROR: "error"}
 
@@ -80,6 +80,44 @@ def test_sarif_holds_what_needs_attention() -> None:
         assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "audit.json"
     reported = {r["partialFingerprints"]["auditkitFinding/v1"] for r in run["results"]}
     assert {f.id for f in audit.gated if f.status is not Status.PASS} <= reported
+
+
+#: The members that SARIF 2.1.0 (OASIS, sections 3.13 to 3.58) allows in the objects that are written.
+SARIF_MEMBERS = {
+    "log": {"$schema", "version", "runs", "inlineExternalProperties", "properties"},
+    "run": {"tool", "invocations", "columnKind", "results", "properties"},
+    "driver": {"name", "version", "rules"},
+    "rule": {"id", "shortDescription", "fullDescription", "help"},
+    "invocation": {"executionSuccessful", "exitCode"},
+    "result": {"ruleId", "ruleIndex", "level", "message", "locations", "partialFingerprints", "properties"},
+    "location": {"physicalLocation", "logicalLocations"},
+    "physical": {"artifactLocation", "region"},
+    "logical": {"fullyQualifiedName", "kind"},
+}
+
+
+def test_sarif_has_only_members_of_the_standard() -> None:
+    log = json.loads(render(sample_audit(), "sarif", PAGES))
+    (run,) = log["runs"]
+    results = run["results"]
+    places = [place for r in results for place in r["locations"]]
+    seen = {
+        "log": [log],
+        "run": [run],
+        "driver": [run["tool"]["driver"]],
+        "rule": run["tool"]["driver"]["rules"],
+        "invocation": run["invocations"],
+        "result": results,
+        "location": places,
+        "physical": [place["physicalLocation"] for place in places],
+        "logical": [logical for place in places for logical in place["logicalLocations"]],
+    }
+    for kind, objects in seen.items():
+        assert objects
+        assert set().union(*objects) <= SARIF_MEMBERS[kind], kind
+    texts = [r["message"] for r in results] + [r["shortDescription"] for r in seen["rule"]]
+    assert all(set(t) == {"text"} and t["text"].strip() for t in texts)
+    assert all(isinstance(v, str) for r in results for v in r["partialFingerprints"].values())
 
 
 def test_markdown_is_escaped_and_bounded() -> None:

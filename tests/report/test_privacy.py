@@ -88,7 +88,7 @@ def test_figures_and_tables_lose_small_rows() -> None:
     assert kept.x == 0.5
     assert (lost.x, lost.low, lost.high, lost.n) == (None, None, None, None)
     assert "0.66" not in found.figures[0].alt
-    assert found.tables[0].rows == (("Big", 900, 0.5), ("Tiny", "fewer than 5 rows", None))
+    assert found.tables[0].rows == (("Big", 900, 0.5), ("Tiny", "fewer than 5 rows", "not shown"))
 
 
 @pytest.mark.parametrize(
