@@ -115,15 +115,14 @@ def is_pickle(head: bytes) -> bool:
     if not head or head[:1] not in b"(]}c)ld\x8c":
         return False
     # Protocols 0 and 1 have no magic number: their opcodes have to read as such, up to the end of what was given.
-    count = 0
+    names: list[str] = []
     try:
         for opcode, _, _ in pickletools.genops(io.BytesIO(head)):
-            count += 1
-            if opcode.name == "STOP":
-                return True
+            names.append(opcode.name)
     except (ValueError, IndexError, UnicodeDecodeError):
-        return count >= 8
-    return count >= 8
+        # The head was cut. Ordinary text, too, can look like a few opcodes; it doesn't put into a memo.
+        return "STOP" in names or (len(names) >= 8 and ("PUT" in names or "BINPUT" in names))
+    return bool(names)
 
 
 def _decompressed(head: bytes) -> bytes:

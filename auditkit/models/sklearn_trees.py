@@ -14,15 +14,6 @@ import numpy.typing as npt
 
 from auditkit.core.errors import InputRefusedError
 
-#: Types that skops leaves untrusted and that hold nothing but numbers; trees are checked by `check_trees`.
-REVIEWED_TYPES = frozenset(
-    {
-        "sklearn.tree._tree.Tree",
-        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
-        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
-    }
-)
 _MAX_DEPTH = 100
 #: These hand their own rows to the trees of their members, whatever those say of themselves.
 _SHARED_ROWS = ("BaseForest", "BaseGradientBoosting")

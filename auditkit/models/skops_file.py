@@ -1,4 +1,8 @@
-"""A scikit-learn estimator in a skops file: the zip's table first, then the types, then the estimator."""
+"""A scikit-learn estimator in a skops file: the zip's table first, then the types, then the estimator.
+
+What skops itself leaves untrusted is refused, but for the few types of `REVIEWED`: they hold numbers, or call nothing
+that is not on the list too. Each counts only where skops' own loader for it builds it.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,13 @@ import io
 import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from auditkit.core.errors import InputRefusedError
 from auditkit.models.estimator import EstimatorModel
-from auditkit.models.reading import MEGABYTE, read_regular
+from auditkit.models.reading import MEGABYTE, parse_json, read_regular
 from auditkit.models.refuse import refuse_code
-from auditkit.models.sklearn_trees import REVIEWED_TYPES, check_trees
+from auditkit.models.sklearn_trees import check_trees
 
 MAX_FILE = 4_096 * MEGABYTE
 MAX_MEMBERS = 200_000
@@ -19,6 +24,16 @@ MAX_SCHEMA = 256 * MEGABYTE
 #: A member above 1 MiB that inflates by more than this is a bomb; arrays of zeros in small members do no harm.
 MAX_RATIO = 100
 MAX_INFLATED = 8_192 * MEGABYTE
+#: Types and the loader that has to build them. Trees are checked once they are built, before they predict.
+REVIEWED = {
+    "sklearn.tree._tree.Tree": "TreeNode",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor": "ObjectNode",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer": "ObjectNode",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer": "ObjectNode",
+    "sklearn.utils.validation.check_array": "FunctionNode",
+    "functools.partial": "PartialNode",
+    "numpy.dtype": "DTypeNode",
+}
 _MEMBER = re.compile(r"[A-Za-z0-9_.-]{1,200}")
 
 
@@ -33,10 +48,12 @@ def read_skops(path: Path) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             _check_members(archive.infolist(), str(path))
+            schema = parse_json(archive.read("schema.json"), f"{path}: schema.json")
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError):
         raise InputRefusedError(
             f"{path}: not a skops file; save the estimator with `skops.io.dump(estimator, 'model.skops')`"
         ) from None
+    _check_loaders(schema, str(path))
     return content
 
 
@@ -59,6 +76,23 @@ def _check_members(members: list[zipfile.ZipInfo], where: str) -> None:
         raise InputRefusedError(f"{where}: inflates to more than {MAX_INFLATED // MEGABYTE:,} MiB")
 
 
+def _check_loaders(schema: Any, where: str) -> None:
+    """Raise where a reviewed type would be built by another loader than its own."""
+    waiting = [schema]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting += node
+        elif isinstance(node, dict):
+            waiting += node.values()
+            name = f"{node.get('__module__')}.{node.get('__class__')}"
+            loader = node.get("__loader__")
+            if loader is not None and loader != REVIEWED.get(name, loader):
+                raise InputRefusedError(
+                    f"{where}: {name} is built by {str(loader)[:50]!r}; the file is forged or broken"
+                )
+
+
 def load_skops(path: Path) -> EstimatorModel:
     """Load the estimator, in the worker. Raises `InputRefusedError` where it holds a type that is not known safe."""
     import skops.io
@@ -70,7 +104,7 @@ def load_skops(path: Path) -> EstimatorModel:
         raise InputRefusedError(
             f"{path}: a malformed skops file ({type(error).__name__}: {str(error)[:200]})"
         ) from None
-    refused = [name for name in unknown if name not in REVIEWED_TYPES]
+    refused = [name for name in unknown if name not in REVIEWED]
     if refused:
         shown = ", ".join(refused[:5]) + (f" and {len(refused) - 5} more" if len(refused) > 5 else "")
         raise InputRefusedError(
@@ -80,8 +114,8 @@ def load_skops(path: Path) -> EstimatorModel:
     try:
         estimator = skops.io.loads(content, trusted=unknown)
         check_trees(estimator, str(path))
+        return EstimatorModel(estimator, name=str(path))
     except InputRefusedError:
         raise
     except Exception as error:  # noqa: BLE001 - as above
         raise InputRefusedError(f"{path}: can't be loaded ({type(error).__name__}: {str(error)[:200]})") from None
-    return EstimatorModel(estimator, name=str(path))

@@ -28,7 +28,7 @@ _BOOT = "import json,runpy,sys;sys.path[:]=json.loads(sys.argv.pop(1));runpy.run
 def child_command(descriptor: int) -> list[str]:
     """The child's command line. Isolated mode: no site of the user's, no PYTHON* variable, no working directory."""
     boot = _BOOT.format("auditkit.models.worker")
-    return [sys.executable, "-I", "-B", "-c", boot, json.dumps(import_paths()), str(descriptor)]
+    return [sys.executable, "-I", "-c", boot, json.dumps(import_paths()), str(descriptor)]
 
 
 class WorkerProcess:
