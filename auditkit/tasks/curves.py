@@ -13,8 +13,8 @@ from auditkit.core.types import Better, FloatArray
 from auditkit.measures.calibration import ReliabilityBin, expected_calibration_error, reliability
 
 OFFERS = (
-    Offer("expected_calibration_error", by=True, group=True, better=Better.LOWER),
-    Offer("brier", by=True, group=True, better=Better.LOWER),
+    Offer("expected_calibration_error", better=Better.LOWER),
+    Offer("brier", better=Better.LOWER),
 )
 
 

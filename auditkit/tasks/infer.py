@@ -67,18 +67,24 @@ def infer_task(
         return InferredTask(MulticlassTask(chosen, returned, threshold), f"Multiclass classification, {why}; {order}.")
     if len(chosen) == 1:
         return _one_label(chosen[0], positive, returned, threshold, why)
-    if positive is not None and positive not in chosen:
-        known = ", ".join(repr(c) for c in chosen[:5]) + (" and more" if len(chosen) > 5 else "")
-        raise _problem("data.positive", f"{positive!r} is no label of the target ({known}){nearest(positive, chosen)}")
-    if len(chosen) == 2:
-        note = f"Binary classification, {why}; {order}"
-        if positive is None:
-            note += f"; the plan names no positive label, so {chosen[1]!r}, the last class, is taken for it"
-        return InferredTask(BinaryTask(chosen, positive or chosen[1], returned, threshold), f"{note}.")
-    if positive is not None or declared == TaskKind.BINARY.value:
-        where = "data.positive" if positive is not None else "model.task"
-        raise _problem(where, f"a binary task has two classes, but there are {len(chosen)}")
-    return InferredTask(MulticlassTask(chosen, returned, threshold), f"Multiclass classification, {why}; {order}.")
+    if len(chosen) > 2 and positive is None and declared is None:
+        return InferredTask(MulticlassTask(chosen, returned, threshold), f"Multiclass classification, {why}; {order}.")
+    return InferredTask(*_binary(chosen, positive, returned, threshold, f"Binary classification, {why}; {order}"))
+
+
+def _binary(
+    classes: tuple[str, ...], positive: str | None, outputs: OutputKind, threshold: float, note: str
+) -> tuple[BinaryTask, str]:
+    """The binary task of two classes and its note, or what stands against it."""
+    if positive is not None and positive not in classes:
+        known = ", ".join(repr(c) for c in classes[:5]) + (" and more" if len(classes) > 5 else "")
+        raise _problem("data.positive", f"{positive!r} is no label of the target ({known}){nearest(positive, classes)}")
+    if len(classes) != 2:
+        where = "model.task" if positive is None else "data.positive"
+        raise _problem(where, f"a binary task has two classes, but there are {len(classes)}")
+    if positive is None:
+        note += f"; the plan names no positive label, so {classes[1]!r}, the last class, is taken for it"
+    return BinaryTask(classes, positive or classes[1], outputs, threshold), f"{note}."
 
 
 def _family(
