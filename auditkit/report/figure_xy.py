@@ -9,7 +9,7 @@ from auditkit.core.figure import Figure, Point, Series
 from auditkit.report.scales import Linear
 
 #: More points than this are drawn as a line alone.
-MOST_MARKERS = 30
+MOST_MARKERS = 20
 
 
 @dataclass(frozen=True)

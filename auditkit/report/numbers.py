@@ -24,7 +24,7 @@ def decimals(values: Iterable[float], *, bounds: Sequence[float] = ()) -> int:
     largest = max((abs(v) for v in known), default=0.0)
     places = 3 if largest < 10 else 2 if largest < 100 else 1 if largest < 1000 else 0
     if 0 < largest < 0.001:
-        places = min(MOST_DECIMALS, 2 - math.floor(math.log10(largest)))
+        places = min(MOST_DECIMALS, 1 - math.floor(math.log10(largest)))
     distinct = sorted({*known, *bounds})
     gaps = [b - a for a, b in itertools.pairwise(distinct)]
     noise = 1e-9 * max(largest, 1e-9)

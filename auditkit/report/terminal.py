@@ -63,7 +63,7 @@ def verdict_table(audit: Audit, *, color: bool, width: int, quiet: bool = False,
                 console.print(_gates(shown.gated))
             for matrix in group_matrices(shown.findings) if groups else ():
                 console.print(_rates(matrix))
-    return "\n".join(row.rstrip() for row in capture.get().splitlines()) + "\n"
+    return "\n".join(row.rstrip() for row in capture.get().rstrip().splitlines()) + "\n"
 
 
 def _table(title: str | None = None) -> Table:

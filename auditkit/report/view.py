@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from auditkit.core.audit import Audit, DataSummary
+from auditkit.core.finding import Finding
 from auditkit.core.types import Status
 from auditkit.report.format import Pages
 from auditkit.report.gates import GateRow, gate_rows
@@ -20,7 +22,9 @@ from auditkit.report.verdict import about, verdict_parts, worst
 from auditkit.report.view_family import FamilyView, families
 from auditkit.report.view_findings import Card, card
 
-MOST_CARDS = 15
+#: Cards that stand open: those of gates and errors, and those of warnings; the rest is folded.
+MOST_CARDS = 20
+MOST_WARNINGS = 4
 MOST_CHIPS = 24
 CONTEXT = ("use", "affected", "harms", "reviewer")
 
@@ -80,7 +84,7 @@ def build_view(audit: Audit, pages: Pages) -> ReportView:
     """The report of an audit, small cells left out."""
     shown = protect(audit)
     needing = worst(shown)
-    cards = [card(f) for f in needing]
+    opened = _opened(needing)
     gates = tuple(gate_rows(shown))
     sentence, beside = verdict_parts(shown)
     confidences = [f.confidence for f in shown.findings if f.confidence is not None]
@@ -94,8 +98,8 @@ def build_view(audit: Audit, pages: Pages) -> ReportView:
         gates=gates,
         chips=gates[:MOST_CHIPS],
         more_chips=max(0, len(gates) - MOST_CHIPS),
-        cards=tuple(cards[:MOST_CARDS]),
-        more_cards=tuple(cards[MOST_CARDS:]),
+        cards=tuple(card(f) for f in needing[:opened]),
+        more_cards=tuple(card(f) for f in needing[opened:]),
         families=tuple(families(shown, pages, {about(f): f for f in reversed(needing)})),
         untested=tuple(_untested(shown, pages)),
         context=_context(shown),
@@ -110,6 +114,12 @@ def build_view(audit: Audit, pages: Pages) -> ReportView:
         confidence=confidence_text(max(set(confidences), key=confidences.count) if confidences else 0.95),
         min_cell=min_cell(audit),
     )
+
+
+def _opened(needing: Sequence[Finding]) -> int:
+    """How many cards stand open; warnings come last, so that the first ones of them are kept."""
+    grave = sum(f.status is not Status.WARN for f in needing)
+    return min(grave + MOST_WARNINGS, MOST_CARDS)
 
 
 def _warnings(audit: Audit) -> str:

@@ -127,7 +127,7 @@ def metric_table(caption: str, findings: Sequence[Finding], cards: Cards, *, gap
         hidden=text("hidden.rows", names=join(hidden, MOST_ROWS)) if hidden else "",
         method=methods.pop() if len(methods) == 1 else "",
         confidence=confidences.pop() if len(confidences) == 1 else "",
-        words=tuple((line(f.title, 300), clean(f.explanation, 900)) for f in shown if f.explanation),
+        words=tuple((labelled(f.metric, _parts(f, gaps)), clean(f.explanation, 900)) for f in shown if f.explanation),
         more=text("more.rows", shown=MOST_ROWS, total=total) if total > MOST_ROWS else "",
     )
 
