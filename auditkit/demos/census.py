@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def write_demo(directory: Path) -> Path:
     cut = round(TEST_SHARE * table.num_rows)
     for name, rows in (("test", order[:cut]), ("train", order[cut:])):
         part = table.take(pa.array(np.sort(rows)))
-        write_through(directory / f"{name}.parquet", lambda target, part=part: pq.write_table(part, target))
+        write_through(directory / f"{name}.parquet", partial(pq.write_table, part))
     plan = directory / "audit.yaml"
     write_text(plan, PLAN)
     return plan

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from auditkit.core.estimate import Estimate
 from auditkit.core.finding import Bounds, Finding, Scope, SliceTerm, finding_id
 from auditkit.core.messages import number
 from auditkit.core.types import INTERSECTION, Status, Verdict
+from auditkit.measures.power import rows_to_decide
 from auditkit.pipeline.plan import GateSpec
 
 DEFAULT_SPLIT = "test"
@@ -131,24 +133,21 @@ def _words(bounds: Bounds) -> str:
 
 
 def _wanted(finding: Finding, bounds: Bounds) -> str:
-    """What it would take: an interval shrinks with the square root of the rows."""
+    """What it would take to decide it."""
     assert finding.value is not None
     assert finding.interval is not None
-    value, (low, high) = finding.value, finding.interval
-    factor = 0.0
-    for bound in (b for b in (bounds.max, bounds.min) if b is not None and low <= b <= high):
-        distance = abs(value - bound)
-        if distance == 0:
-            return "the value stands on the bound itself, which no number of rows can decide"
-        side = high - value if bound >= value else value - low
-        factor = max(factor, (side / distance) ** 2)
-    if not finding.n or factor <= 1:
+    low, high = finding.interval
+    estimate = Estimate(value=finding.value, low=low, high=high, n=finding.n or 0)
+    crossed = [bound for bound in (bounds.max, bounds.min) if bound is not None and low <= bound <= high]
+    if any(bound == finding.value for bound in crossed):
+        return "the value stands on the bound itself, which no number of rows can decide"
+    if not estimate.n:
         return "more rows are needed to decide it"
-    if factor > 10_000:
+    needed = [rows_to_decide(estimate, bound) for bound in crossed]
+    if any(rows is None for rows in needed):
         return "the value is so near the bound that no realistic number of rows can decide it"
-    return (
-        f"about {number(factor)} times as many rows (some {number(factor * finding.n)}) would decide it at this value"
-    )
+    rows = max(rows for rows in needed if rows is not None)
+    return f"some {number(rows)} rows in place of {number(estimate.n)} would decide it at this value"
 
 
 def _unmatched(gate: GateSpec, bounds: Bounds, findings: Sequence[Finding]) -> Finding:
