@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
-from auditkit.core.errors import PlanError, Problem
+from auditkit.core.errors import InputRefusedError, PlanError, Problem
 from auditkit.core.files import sha256_tree
 from auditkit.core.model import Model
 from auditkit.models.bundle import read_bundle
@@ -23,14 +24,20 @@ def open_model(spec: ModelSpec, *, device: str = "auto", timeouts: Timeouts | No
     """
     if spec.kind == "predictions":
         raise PlanError(Problem("model.kind", "predictions are read from the splits' files; there is no model to open"))
+    if spec.kind == "python":
+        raise PlanError(
+            Problem("model.kind", "a live object is handed to the Python API: `auditkit.audit(model, data)`")
+        )
     if spec.path is None:
         raise PlanError(Problem("model.path", f"a model of kind {spec.kind} needs the path of its file or directory"))
     return _open(spec.kind, spec.path, device, timeouts)
 
 
-def _open(kind: str, path: Path, device: str, timeouts: Timeouts | None) -> WorkerModel:
-    if kind == "torch":
-        read_bundle(path)
-        return open_in_worker("torch", path, device, sha256_tree(path), timeouts)
-    read_skops(path)
-    return open_in_worker("sklearn", path, device, sha256_tree(path), timeouts)
+def _open(kind: Literal["torch", "sklearn"], path: Path, device: str, timeouts: Timeouts | None) -> WorkerModel:
+    (read_bundle if kind == "torch" else read_skops)(path)
+    digest = sha256_tree(path)
+    model = open_in_worker(kind, path, device, digest, timeouts)
+    if sha256_tree(path) != digest:
+        model.close()
+        raise InputRefusedError(f"{path}: changed while it was loaded; try again once nothing writes to it")
+    return model

@@ -220,6 +220,8 @@ def test_a_plan_without_a_model_to_open():
         open_model(ModelSpec(kind="torch"))
     with pytest.raises(PlanError, match=r"model.kind"):
         open_model(ModelSpec(kind="predictions", prediction="p"))
+    with pytest.raises(PlanError, match="Python API"):
+        open_model(ModelSpec(kind="python"))
 
 
 def test_a_device_that_is_not_there_is_a_wrong_plan(bundle):

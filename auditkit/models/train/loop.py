@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -136,8 +138,11 @@ class Trainer:
     def _batches(self, order: IntArray, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         for start in range(0, len(order), size):
             chosen = order[start : start + size]
-            parts = (self.rows.numeric[chosen], self.rows.codes[chosen], self.rows.target[chosen])
-            yield tuple(torch.from_numpy(np.asarray(p)).to(self.device) for p in parts)  # type: ignore[misc]
+            numeric, codes = self._tensor(self.rows.numeric[chosen]), self._tensor(self.rows.codes[chosen])
+            yield numeric, codes, self._tensor(self.rows.target[chosen])
+
+    def _tensor(self, values: npt.NDArray[Any]) -> Tensor:
+        return torch.from_numpy(np.asarray(values)).to(self.device)
 
     def _rate(self, step: int) -> float:
         """The learning rate of a step; cosine: from the plan's down to 0 (Loshchilov & Hutter 2017, eq. 5)."""
