@@ -135,6 +135,7 @@ MESSAGES: Mapping[str, str] = {
     "hidden.group": "not shown: {small}",
     "folded.summary": "{count} more tables: {captions}",
     "folded.summary.one": "{captions}",
+    "caption.features": "By input{where}",
     "caption.gaps": "Gaps by {attribute}{where}",
     "caption.groups": "Each group of {attribute}{where}",
     "facts.model": "Model",

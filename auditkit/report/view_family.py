@@ -20,6 +20,8 @@ from auditkit.report.view_findings import Cards, MetricTable, check_anchor, draw
 #: More figures than this in one check are folded away; the first ones stay open.
 OPEN_FIGURES = 4
 MOST_FIGURES = 40
+#: A table of inputs with more rows than this is folded.
+OPEN_ROWS = 8
 _SECTIONS = ("reading", "measures", "how", "assumptions", "source")
 
 
@@ -133,7 +135,8 @@ def _check(check: str, findings: Sequence[Finding], page: Mapping[str, str], car
 def _metric_tables(findings: Sequence[Finding], cards: Cards) -> list[tuple[MetricTable, bool]]:
     """Tables, and whether each stands open: overall numbers on test first, then the differences of each attribute.
 
-    Other splits and ratios, which say the same again, are folded. What a matrix shows is left to it.
+    Other splits, ratios (which say the same again) and long lists of inputs are folded. What a matrix shows is left
+    to it.
     """
     sorted_out: dict[tuple[str, str, str], list[Finding]] = {}
     for finding in findings:
@@ -142,15 +145,22 @@ def _metric_tables(findings: Sequence[Finding], cards: Cards) -> list[tuple[Metr
             kind = "ratios" if finding.metric.endswith("_ratio") else "gaps"
             sorted_out.setdefault((kind, scope.attribute or "", scope.split or ""), []).append(finding)
         elif not is_group_rate(finding) or finding.gate is not None:
-            sorted_out.setdefault(("overall", "", scope.split or ""), []).append(finding)
+            kind = "overall" if scope.feature is None else "features"
+            sorted_out.setdefault((kind, "", scope.split or ""), []).append(finding)
     main = "test" if ("overall", "", "test") in sorted_out else None
     made = []
     for (kind, attribute, split), found in sorted_out.items():
         where = text("on.split", split=line(split)) if split else ""
         caption = text(f"caption.{kind}", attribute=line(attribute), where=where)
-        is_open = kind == "gaps" or (kind == "overall" and (main is None or split in ("", main)))
-        made.append((metric_table(caption, found, cards, gaps=kind != "overall"), is_open))
+        table = metric_table(caption, found, cards, gaps=kind in ("gaps", "ratios"))
+        made.append((table, _stands_open(kind, len(found), on_main=main is None or split in ("", main))))
     return sorted(made, key=lambda table: table[0].gaps)
+
+
+def _stands_open(kind: str, rows: int, *, on_main: bool) -> bool:
+    if kind in ("gaps", "ratios"):
+        return kind == "gaps"
+    return on_main and (kind == "overall" or rows <= OPEN_ROWS)
 
 
 def _page(page: Mapping[str, str]) -> tuple[PageSection, ...]:
