@@ -100,8 +100,10 @@ def make_evidence(
         return Groups(attribute, labels[attribute], np.array(codes, dtype=np.int64), warning)
 
     made = {
-        "rows": pa.concat_tables([_rows(task, name, s) for name, s in filled.items()]),
-        "predictions": pa.concat_tables([_predictions(task, name, s) for name, s in filled.items()]),
+        "rows": pa.concat_tables([_rows(task, name, s) for name, s in filled.items()], promote_options="default"),
+        "predictions": pa.concat_tables(
+            [_predictions(task, name, s) for name, s in filled.items()], promote_options="default"
+        ),
         "columns": pa.Table.from_pylist([r for name, s in filled.items() for r in _columns(name, s)]),
     }
     return Evidence(

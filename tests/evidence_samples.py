@@ -58,8 +58,8 @@ def every_table(kind: str, test: Split, seed: int = 0) -> Mapping[str, pa.Table]
     """Baseline, attributions, permutations, deletion test and history, over the first rows of the test split."""
     rng = np.random.default_rng(seed)
     rows = min(len(test), 60)
-    outputs = test.prediction[:, None].astype(np.float64) if test.scores is None else test.scores
-    weaker = outputs * 0.5 + 0.5 * outputs.mean(axis=0)
+    outputs = _outputs(kind, test)
+    weaker = outputs * 0.5 + 0.5 * outputs.sum(axis=0) / max(1, len(outputs))
     value = rng.normal([2.0, 0.5, 0.1], 0.3, (rows, 3))
     return {
         "baseline": outputs_table("test", np.arange(len(test)), weaker),
@@ -77,6 +77,14 @@ def every_table(kind: str, test: Split, seed: int = 0) -> Mapping[str, pa.Table]
             }
         ),
     }
+
+
+def _outputs(kind: str, test: Split) -> FloatArray:
+    if kind == "regression":
+        return test.prediction[:, None]
+    if test.scores is not None:
+        return test.scores
+    return np.eye(2 if kind == "binary" else 3)[np.maximum(test.prediction, 0)]
 
 
 def outputs_table(split: str, rows: npt.NDArray[Any], outputs: FloatArray, **keys: Any) -> pa.Table:

@@ -10,11 +10,11 @@ from typing import Any
 import safetensors.torch
 import torch
 
-import auditkit
 from auditkit.core.errors import PlanError, Problem, UnfinishedError, nearest
 from auditkit.core.files import digest_of, write_bytes, write_text
 from auditkit.core.progress import Progress
 from auditkit.core.types import TaskKind
+from auditkit.core.version import __version__
 from auditkit.data.dataset import Dataset
 from auditkit.models.architectures import ARCHITECTURES
 from auditkit.models.bundle import (
@@ -199,7 +199,7 @@ def _write(request: _Request, rows: TrainingRows, trainer: Trainer, workspace: W
             best_epoch=trainer.best_epoch,
             seed=request.seed,
         ),
-        versions={"auditkit": auditkit.__version__, "torch": version("torch")},
+        versions={"auditkit": __version__, "torch": version("torch")},
     )
     weights = {name: tensor.contiguous() for name, tensor in trainer.best.items()}
     write_bytes(workspace.path / WEIGHTS, safetensors.torch.save(weights))
