@@ -71,6 +71,10 @@ class Model(Protocol):
     def info(self) -> ModelInfo:
         """What the model says of itself."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of how it ran (batches halved for want of memory), so far."""
+
     def predict(self, batch: Batch) -> Outputs:
         """Score one batch. Raises `ModelCrashedError` where there is no usable answer."""
 

@@ -37,6 +37,8 @@ def label_array(values: Any) -> ObjectArray:
 class EstimatorModel:
     """`Model` around an estimator: `predict_proba` where it has one, else `predict`."""
 
+    notes: tuple[str, ...] = ()
+
     def __init__(self, estimator: Any, *, name: str, kind: str = "sklearn") -> None:
         """Raises `InputRefusedError` (naming `name`) where the object is neither classifier nor regressor, or is not
         fitted."""

@@ -89,6 +89,8 @@ def _select(batch: Batch, inputs: Sequence[Input]) -> Batch:
 class LiveEstimator:
     """A fitted scikit-learn estimator, or one that behaves like it."""
 
+    notes: tuple[str, ...] = ()
+
     def __init__(self, estimator: object, inputs: Sequence[Input]) -> None:
         self._inputs = tuple(inputs)
         self._name = type(estimator).__name__
@@ -112,6 +114,8 @@ class LiveEstimator:
 
 class LiveCallable:
     """A function from a pandas frame to an array."""
+
+    notes: tuple[str, ...] = ()
 
     def __init__(
         self,

@@ -34,6 +34,7 @@ def perform(prepared: Prepared, clock: Clock) -> Audit:
         info = model.info if model is not None else ModelInfo(kind="predictions", outputs=prepared.outputs)
         inferred = _settle_task(prepared, info)
         evidence, collected = _collect(prepared, model, info, inferred, clock)
+        collected.notes += dict.fromkeys(model.notes) if model is not None else ()
     finally:
         if model is not None:
             model.close()

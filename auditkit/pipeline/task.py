@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from auditkit.core.errors import PlanError, Problem
 from auditkit.core.model import ModelInfo, OutputKind
 from auditkit.core.task import Task
 from auditkit.data.dataset import Dataset
@@ -19,6 +20,7 @@ def settle_task(
     """
     survey, spec = dataset.survey, plan.model
     classes = spec.classes or (tuple(spec.scores) if spec.scores else None)
+    _refuse_other_order(classes, info)
     labels = survey.labels
     if labels is not None and len(labels) < 2 and spec.task is None and classes is None:
         labels = _with_predicted(labels, plan, dataset)
@@ -37,6 +39,17 @@ def settle_task(
         distinct=survey.target_distinct,
         threshold=spec.threshold,
     )
+
+
+def _refuse_other_order(classes: tuple[str, ...] | None, info: ModelInfo | None) -> None:
+    """A model that knows its classes knows their order: scores read in another one would be those of other classes."""
+    own = info.classes if info is not None else None
+    if classes is not None and own is not None and sorted(classes) == sorted(own) and classes != own:
+        raise PlanError(
+            Problem(
+                "model.classes", f"the model's own order is [{', '.join(own)}]; leave the key out, or repeat that order"
+            )
+        )
 
 
 def _stated_outputs(plan: Plan) -> OutputKind | None:

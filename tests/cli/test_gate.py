@@ -163,10 +163,12 @@ def test_degenerate_statistics_give_5_with_a_reason(auditkit: Cli, tmp_path: Pat
     assert all(f["reason"] for f in gated)
 
 
-@pytest.mark.parametrize("name", CASES)
+#: In these cases nothing at all can be measured, so nothing else can fail.
+NOTHING = ("one label", "one label, constant prediction", "no labels", "scores where labels belong")
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name not in NOTHING])
 def test_a_definite_failure_elsewhere_still_gives_1(auditkit: Cli, tmp_path: Path, name: str) -> None:
-    if name in ("one label", "one label, constant prediction", "no labels", "scores where labels belong"):
-        pytest.skip("nothing can be measured on these rows, so nothing else can fail")
     data, gate = degenerate(name)
     path = tmp_path / "p.csv"
     data.to_csv(path, index=False)

@@ -36,7 +36,7 @@ def serve(connection: socket.socket) -> None:
                 raise AuditkitError("no model is open")
             else:
                 answer = _OPERATIONS[request.op](model, request)
-                answer.fields["notes"] = list(getattr(model, "notes", ()))
+                answer.fields["notes"] = list(model.notes)
         except MemoryError:
             answer = Frame("error", {"kind": "memory", "message": "out of memory"})
         except Exception as error:  # noqa: BLE001 - whatever a model raises becomes one clear answer

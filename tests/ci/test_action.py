@@ -1,0 +1,81 @@
+"""The GitHub Action's script, run as the runner would: job summary, outputs, and exit codes left to the last step."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.pipeline.test_exit_codes import ACCURACY, write
+
+ROOT = Path(__file__).parent.parent.parent
+ACTION = ROOT / ".github" / "actions" / "auditkit"
+
+
+def _run(tmp_path: Path, plan: Path, **settings: str) -> tuple[dict[str, str], str]:
+    outputs, summary = tmp_path / "outputs", tmp_path / "summary"
+    environment = {
+        **os.environ,
+        "AUDITKIT_PYTHON": sys.executable,
+        "AUDITKIT_PLAN": str(plan),
+        "AUDITKIT_OUT": str(tmp_path / "out"),
+        "AUDITKIT_ARGS": "",
+        "AUDITKIT_TRAIN": "false",
+        "GITHUB_OUTPUT": str(outputs),
+        "GITHUB_STEP_SUMMARY": str(summary),
+        **settings,
+    }
+    done = subprocess.run(["bash", str(ACTION / "audit.sh")], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    pairs = dict(line.split("=", 1) for line in outputs.read_text().splitlines())
+    return pairs, summary.read_text()
+
+
+@pytest.mark.parametrize(
+    ("bound", "arguments", "code", "verdict"),
+    [
+        (0.8, "", "0", "pass"),
+        (0.95, "", "1", "fail"),
+        (0.88, "", "5", "inconclusive"),
+        (0.88, "--allow-inconclusive", "0", "inconclusive"),
+    ],
+)
+def test_outputs_and_summary(tmp_path: Path, bound: float, arguments: str, code: str, verdict: str) -> None:
+    outputs, summary = _run(tmp_path, write(tmp_path, ACCURACY % bound), AUDITKIT_ARGS=arguments)
+    assert outputs == {"exit-code": code, "verdict": verdict}
+    assert "ccuracy" in summary
+    assert (tmp_path / "out" / "report.html").is_file()
+
+
+def test_a_wrong_plan(tmp_path: Path) -> None:
+    outputs, summary = _run(tmp_path, write(tmp_path, ACCURACY % '"80%"'))
+    assert outputs == {"exit-code": "2", "verdict": ""}
+    assert "could not be finished (exit code 2)" in summary
+
+
+def _yaml(path: Path) -> Any:
+    return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+
+
+def test_the_action_never_puts_inputs_into_scripts() -> None:
+    """An input that is pasted into a script can run code; each must come through the environment."""
+    steps = _yaml(ACTION / "action.yml")["runs"]["steps"]
+    scripts = [step["run"] for step in steps if "run" in step]
+    assert scripts
+    assert not any("${{" in script for script in scripts)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".github" / "workflows").glob("*.yml")), ids=lambda path: path.name)
+def test_workflows_ask_for_least_rights(path: Path) -> None:
+    workflow = _yaml(path)
+    assert workflow["permissions"] == {"contents": "read"}
+    for job in workflow["jobs"].values():
+        assert "timeout-minutes" in job
+        for step in job["steps"]:
+            if step.get("uses", "").startswith("actions/checkout"):
+                assert step["with"]["persist-credentials"] is False
