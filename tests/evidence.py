@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from auditkit.core.evidence import DataFacts, Evidence
 from auditkit.core.model import ModelInfo
-from auditkit.core.outcomes import Groups, Outcomes, group_label
+from auditkit.core.outcomes import Groups, Outcomes
 from auditkit.core.task import Task
-from auditkit.core.types import FloatArray, IntArray
+from auditkit.core.types import MISSING_GROUP, FloatArray, IntArray
 from auditkit.tasks.binary import BinaryTask
 from auditkit.tasks.multiclass import MulticlassTask
 from auditkit.tasks.regression import RegressionTask
@@ -68,6 +68,10 @@ class Split:
         )
 
 
+def _group(value: str | None) -> str:
+    return MISSING_GROUP if value is None else value
+
+
 def make_evidence(
     task: Task,
     splits: Mapping[str, Split],
@@ -84,7 +88,7 @@ def make_evidence(
     `declared` are the groups that must be there; without, the union over the splits in sorted order.
     """
     sensitive = tuple(next(iter(splits.values())).groups)
-    found = {n: sorted({group_label(v) for s in splits.values() for v in s.groups[n]}) for n in sensitive}
+    found = {n: sorted({_group(v) for s in splits.values() for v in s.groups[n]}) for n in sensitive}
     labels = {name: [*(declared or {}).get(name, ()), *found[name]] for name in sensitive}
     labels = {name: tuple(dict.fromkeys(known)) for name, known in labels.items()}
     starts = dict(zip(splits, np.cumsum([0, *(len(s) for s in splits.values())]), strict=False))
@@ -95,7 +99,7 @@ def make_evidence(
 
     def groups_of(split: str, attribute: str) -> Groups:
         position = {label: at for at, label in enumerate(labels[attribute])}
-        codes = [position[group_label(v)] for v in splits[split].groups[attribute]]
+        codes = [position[_group(v)] for v in splits[split].groups[attribute]]
         warning = (warnings or {}).get(attribute)
         return Groups(attribute, labels[attribute], np.array(codes, dtype=np.int64), warning)
 

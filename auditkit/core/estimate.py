@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,3 @@ class Estimate:
     def exact(cls, value: float, n: int = 0, method: str = "exact count") -> Estimate:
         """A deterministic quantity: no sampling, hence no interval."""
         return cls(value=value, n=n, method=method, sampled=False)
-
-    def because(self, reason: str) -> Estimate:
-        """The same estimate with a reason attached."""
-        return replace(self, reason=reason)

@@ -15,13 +15,13 @@ TEMPORARY_PREFIX = ".auditkit-tmp-"
 
 
 @contextlib.contextmanager
-def atomic(path: Path) -> Iterator[IO[bytes]]:
-    """Open a temporary file beside `path`; on leaving it is synced and renamed to `path`, or removed on an error."""
+def _replacing(path: Path) -> Iterator[str]:
+    """The name of a temporary file beside `path`; on leaving it is synced and renamed, or removed on an error."""
     descriptor, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
+    os.close(descriptor)
     try:
-        with os.fdopen(descriptor, "wb") as stream:
-            yield stream
-            stream.flush()
+        yield name
+        with open(name, "rb") as stream:
             os.fsync(stream.fileno())
         os.chmod(name, 0o644)
         os.replace(name, path)
@@ -30,6 +30,13 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
         raise
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file beside `path`; on leaving it takes the place of `path` whole, or is removed on an error."""
+    with _replacing(path) as name, open(name, "wb") as stream:
+        yield stream
 
 
 def sync_directory(path: Path) -> None:
@@ -54,19 +61,8 @@ def write_text(path: Path, content: str) -> None:
 
 def write_through(path: Path, writer: Callable[[str], object]) -> None:
     """Like `write_bytes`, for libraries that want to be given a path to write to."""
-    descriptor, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
-    os.close(descriptor)
-    try:
+    with _replacing(path) as name:
         writer(name)
-        with open(name, "rb") as stream:
-            os.fsync(stream.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-        sync_directory(path.parent)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-        raise
 
 
 def remove_temporaries(directory: Path) -> None:

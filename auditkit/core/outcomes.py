@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from auditkit.core.types import MISSING_GROUP, BoolArray, FloatArray, IntArray
+from auditkit.core.types import INTERSECTION, BoolArray, FloatArray, IntArray
 
 #: Code of a label or a prediction that is missing.
 NO_LABEL = -1
@@ -76,7 +76,8 @@ class Groups:
     attribute: str
     labels: tuple[str, ...]
     codes: IntArray
-    warning: str | None = field(default=None)
+    #: One sentence on labels that a reader would take for one another.
+    warning: str | None = None
 
     def sizes(self) -> IntArray:
         """Rows of each group, `[G]`."""
@@ -88,22 +89,18 @@ class Groups:
 
 
 def cross(parts: Sequence[Groups]) -> Groups:
-    """The intersection of attributes: one group for each combination of labels that has a row in any split.
+    """The intersection of attributes on the same rows: one group for each combination of labels that a row has.
 
-    Labels are joined by `×` in the order given. Combinations that no row has are left out: nobody declared them.
+    Labels are joined by `×` in the order given. Combinations that none of these rows has are left out: nobody declared
+    them. Raises `ValueError` without an attribute.
     """
-    attribute = "×".join(part.attribute for part in parts)
     if not parts:
         raise ValueError("cross() needs at least one attribute")
     codes = parts[0].codes
     labels = list(parts[0].labels)
     for part in parts[1:]:
         codes = codes * len(part.labels) + part.codes
-        labels = [f"{left}×{right}" for left in labels for right in part.labels]
+        labels = [f"{left}{INTERSECTION}{right}" for left in labels for right in part.labels]
     present, compact = np.unique(codes, return_inverse=True)
+    attribute = INTERSECTION.join(part.attribute for part in parts)
     return Groups(attribute, tuple(labels[i] for i in present), compact.astype(np.int64))
-
-
-def group_label(value: Any) -> str:
-    """The name of a group value; missing values have a name that no value can be taken for."""
-    return MISSING_GROUP if value is None else str(value)

@@ -63,8 +63,3 @@ HISTORY = TableSchema(
     ("train_loss", "train_metric", "validation_loss", "validation_metric", "learning_rate"),
     "What training measured after each epoch.",
 )
-
-SCHEMAS = {
-    schema.name: schema
-    for schema in (ROWS, PREDICTIONS, COLUMNS, BASELINE, ATTRIBUTIONS, PERMUTATIONS, DELETION, HISTORY)
-}

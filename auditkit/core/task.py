@@ -51,8 +51,6 @@ class Offer:
     by: bool = False
     group: bool = False
     class_: bool = False
-    #: True where the metric exists only for classes known when the data was read.
-    any_split: bool = True
     better: Better | None = None
 
 
