@@ -12,18 +12,23 @@ import pyarrow.compute as pc
 
 from auditkit.core.errors import AuditkitError
 from auditkit.core.evidence import Evidence
-from auditkit.core.outcomes import NO_LABEL, Outcomes
+from auditkit.core.outcomes import NO_LABEL, Groups, Outcomes
 from auditkit.core.task import RowStatistic, Task
 from auditkit.core.types import Better, BoolArray, FloatArray, IntArray
 
 TRAIN = "train"
 OUTPUT = "output:"
+_MANY_GROUPS = 10
 
 
 def held_out(evidence: Evidence) -> tuple[str, ...]:
     """The splits that training did not see: all but `train`; `train` itself where there is no other."""
-    others = tuple(split for split in evidence.data.splits if split != TRAIN)
-    return others or evidence.data.splits
+    return new_splits(evidence) or evidence.data.splits
+
+
+def new_splits(evidence: Evidence) -> tuple[str, ...]:
+    """The splits besides `train`, which it can be compared with."""
+    return tuple(split for split in evidence.data.splits if split != TRAIN)
 
 
 def rows_of(table: pa.Table, split: str) -> pa.Table:
@@ -92,6 +97,17 @@ def headline(task: Task, outcomes: Outcomes) -> RowStatistic:
     return next(s for s in task.statistics(outcomes) if s.name == task.headline and s.class_ is None)
 
 
+def share_of(name: str, which: BoolArray, empty: str) -> RowStatistic:
+    """The share of all rows for which `which` (`[n]`) holds, fewer being better; `empty` as in `RowStatistic`."""
+    everywhere = np.ones(len(which), dtype=np.bool_)
+    return RowStatistic(name, "proportion", which.astype(np.float64), everywhere, Better.LOWER, empty)
+
+
+def names_rows(groups: Groups) -> bool:
+    """Whether an attribute names rows: over ten groups, with fewer than two rows each on average."""
+    return len(groups.labels) > max(_MANY_GROUPS, len(groups.codes) / 2)
+
+
 def is_share(statistic: RowStatistic) -> bool:
     """Whether values of that statistic read as percentages."""
     return statistic.kind == "proportion"
@@ -119,8 +135,9 @@ def changed_outcomes(task: Task, table: pa.Table, like: Outcomes) -> Outcomes | 
         raw = outputs(table)
         if not task.classes:
             return replace(like, prediction=task.response_of(raw, like))
+        every = range(len(task.classes))
         try:
-            of_class = [task.response_of(raw, replace(like, prediction=np.full(len(like), c))) for c in _codes(task)]
+            of_class = [task.response_of(raw, replace(like, prediction=np.full(len(like), c))) for c in every]
         except AuditkitError as error:
             return str(error)
         scores = np.column_stack(of_class)
@@ -134,7 +151,3 @@ def changed_outcomes(task: Task, table: pa.Table, like: Outcomes) -> Outcomes | 
     code = {label: at for at, label in enumerate(task.classes)}
     found = np.array([code.get(str(v), NO_LABEL) for v in given], dtype=np.int64)
     return replace(like, scores=None, prediction=found)
-
-
-def _codes(task: Task) -> range:
-    return range(len(task.classes))

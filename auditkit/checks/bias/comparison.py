@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
-
-from auditkit.checks.reading import is_share
+from auditkit.checks.reading import is_share, names_rows, share_of
 from auditkit.core.estimate import Estimate
 from auditkit.core.evidence import Evidence
 from auditkit.core.outcomes import Groups, Outcomes
@@ -16,8 +14,6 @@ from auditkit.core.types import Better
 from auditkit.measures.gaps import Gap, gap
 from auditkit.measures.rates import by_group
 
-#: An attribute with more groups than this, and fewer than two rows a group on average, names rows.
-_MANY_GROUPS = 10
 UNLABELLED = "unlabelled_rate"
 UNLABELLED_RULES = (GapRule(f"{UNLABELLED}_difference", (UNLABELLED,), "difference"),)
 
@@ -72,20 +68,25 @@ class Comparison:
 def compare(evidence: Evidence, split: str, attribute: str, min_group: int) -> Comparison:
     """Every statistic of the task by the groups of `attribute`, and every gap that the groups allow."""
     outcomes, groups = evidence.outcomes(split), evidence.groups(split, attribute)
-    statistics = (*evidence.task.statistics(outcomes), _unlabelled(outcomes))
+    unlabelled = share_of(UNLABELLED, ~outcomes.labelled, "this value of the attribute")
+    statistics = (*evidence.task.statistics(outcomes), unlabelled)
     rules = all_rules(evidence.task)
-    names_rows = len(groups.labels) > max(_MANY_GROUPS, len(groups.codes) / 2)
-    estimates: tuple[tuple[Estimate, ...], ...] = ()
-    if not names_rows:
-        weights = (outcomes.weight, outcomes.cluster, evidence.confidence)
-        estimates = tuple(by_group(statistic, groups, *weights) for statistic in statistics)
     bare = Comparison(
-        outcomes, groups, statistics, estimates, rules, (None,) * len(rules), names_rows, min_group, evidence.confidence
+        outcomes=outcomes,
+        groups=groups,
+        statistics=statistics,
+        estimates=(),
+        rules=rules,
+        gaps=(None,) * len(rules),
+        names_rows=names_rows(groups),
+        min_group=min_group,
+        confidence=evidence.confidence,
     )
-    if names_rows:
+    if bare.names_rows:
         return bare
-    gaps = tuple(bare.at(rule, evidence.confidence) for rule in rules)
-    return Comparison(outcomes, groups, statistics, estimates, rules, gaps, names_rows, min_group, evidence.confidence)
+    weights = (outcomes.weight, outcomes.cluster, evidence.confidence)
+    estimates = tuple(by_group(statistic, groups, *weights) for statistic in statistics)
+    return replace(bare, estimates=estimates, gaps=tuple(bare.at(rule, evidence.confidence) for rule in rules))
 
 
 def all_rules(task: Task) -> tuple[GapRule, ...]:
@@ -108,9 +109,3 @@ def worst_off(comparison: Comparison, rule: GapRule, found: Gap) -> str | None:
 def labels_with(groups: Groups, sizes: Sequence[int], empty: bool) -> tuple[str, ...]:
     """The labels that have rows, or (`empty`) those that have none."""
     return tuple(label for label, rows in zip(groups.labels, sizes, strict=True) if (rows == 0) is empty)
-
-
-def _unlabelled(outcomes: Outcomes) -> RowStatistic:
-    everywhere = np.ones(len(outcomes), dtype=np.bool_)
-    missing = (~outcomes.labelled).astype(np.float64)
-    return RowStatistic(UNLABELLED, "proportion", missing, everywhere, Better.LOWER, "this value of the attribute")

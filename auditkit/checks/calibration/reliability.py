@@ -10,7 +10,7 @@ from pydantic import Field
 
 from auditkit.checks.discovery import confirm
 from auditkit.checks.glossary import meaning
-from auditkit.checks.reading import held_out
+from auditkit.checks.reading import held_out, names_rows
 from auditkit.checks.texts import count, name_of, sentence, span
 from auditkit.core.check import Check
 from auditkit.core.estimate import Estimate
@@ -123,7 +123,7 @@ class CalibrationReliability(Check):
         outcomes, parts = evidence.outcomes(split), []
         for attribute in evidence.data.sensitive:
             groups = evidence.groups(split, attribute)
-            if len(groups.labels) > max(10, len(outcomes) / 2):
+            if names_rows(groups):
                 continue
             for code, label in enumerate(groups.labels):
                 parts.append(_Part(outcomes.where(groups.codes == code), attribute, label))

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
 from auditkit.checks.data.columns import ColumnSums, column_sums
 from auditkit.checks.data.repeats import Repeats, repeats
 from auditkit.checks.discovery import confirm
-from auditkit.checks.reading import rows_of
+from auditkit.checks.reading import rows_of, share_of
 from auditkit.checks.texts import count, listed, span
 from auditkit.core.check import Check
 from auditkit.core.estimate import Estimate
@@ -21,7 +20,7 @@ from auditkit.core.figure import Table
 from auditkit.core.finding import Finding, Scope
 from auditkit.core.messages import percent
 from auditkit.core.outcomes import Outcomes
-from auditkit.core.task import Offer, RowStatistic, Task
+from auditkit.core.task import Offer, Task
 from auditkit.core.types import Better, Status
 from auditkit.measures.rates import estimate
 
@@ -232,10 +231,7 @@ class DataIntegrity(Check):
 
     def _labels(self, outcomes: Outcomes, evidence: Evidence) -> Finding:
         split, missing = outcomes.split, ~outcomes.labelled
-        everywhere = np.ones(len(outcomes), dtype=np.bool_)
-        share = RowStatistic(
-            "unlabelled_share", "proportion", missing.astype(np.float64), everywhere, Better.LOWER, "any content"
-        )
+        share = share_of("unlabelled_share", missing, "any content")
         value = estimate(share, outcomes.weight, outcomes.cluster, evidence.confidence)
         if evidence.data.target is None:
             value = Estimate.undefined(self.say("no_target"), len(outcomes))

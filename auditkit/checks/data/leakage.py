@@ -11,7 +11,16 @@ import pyarrow as pa
 from pydantic import Field
 
 from auditkit.checks.data.repeats import AGREEMENT_OF_COPIES, agreement_between, has_twin, repeated_elsewhere
-from auditkit.checks.reading import TRAIN, headline, held_out, is_share, known_statistics, places, rows_of
+from auditkit.checks.reading import (
+    TRAIN,
+    headline,
+    is_share,
+    known_statistics,
+    new_splits,
+    places,
+    rows_of,
+    share_of,
+)
 from auditkit.checks.texts import count, name_of, sentence, span
 from auditkit.core.check import Check
 from auditkit.core.estimate import Estimate
@@ -23,6 +32,8 @@ from auditkit.core.task import Offer, RowStatistic, Task
 from auditkit.core.types import Better, BoolArray, Status
 from auditkit.measures.difference import difference
 from auditkit.measures.rates import estimate
+
+_NO_ROW = "any content"
 
 
 @dataclass(frozen=True)
@@ -68,7 +79,6 @@ class DataLeakage(Check):
 
     id: ClassVar[str] = "data.leakage"
     title: ClassVar[str] = "Leakage between splits"
-    needs: ClassVar[tuple[str, ...]] = ("rows", "predictions")
     messages: ClassVar[dict[str, str]] = {
         "overlap_share": "Rows of {split} that are in train, too: {value}",
         "input_overlap_share": "Rows of {split} whose inputs are in train, too: {value}",
@@ -105,7 +115,7 @@ class DataLeakage(Check):
 
     def run(self, evidence: Evidence) -> list[Finding]:
         """Every split besides train."""
-        others = [split for split in held_out(evidence) if split != TRAIN]
+        others = new_splits(evidence)
         table = evidence.table("rows")
         if TRAIN not in evidence.data.splits or not others:
             return [self.skipped(self.say("alone" if TRAIN in evidence.data.splits else "no_train"))]
@@ -128,12 +138,12 @@ class DataLeakage(Check):
         self, evidence: Evidence, overlap: _Overlap, train: pa.Table, metric: str, here: BoolArray, column: str
     ) -> Finding:
         outcomes, confidence = overlap.outcomes, evidence.confidence
-        share = _statistic(metric, here)
+        share = share_of(metric, here, _NO_ROW)
         value = estimate(share, outcomes.weight, outcomes.cluster, confidence)
         seen = evidence.outcomes(TRAIN)
         # Twins within train, in the order of its outcomes, so that weights and clusters fit.
         order = places(seen.row, np.asarray(train.column("row").to_numpy(), dtype=np.int64))
-        twins = _statistic(metric, has_twin(train.column(column))[order])
+        twins = share_of(metric, has_twin(train.column(column))[order], _NO_ROW)
         excess = difference(
             share, twins, outcomes.weight, seen.weight, outcomes.cluster, seen.cluster, confidence=confidence
         )
@@ -152,7 +162,7 @@ class DataLeakage(Check):
 
     def _clusters(self, evidence: Evidence, overlap: _Overlap, here: BoolArray) -> Finding:
         outcomes, metric = overlap.outcomes, "cluster_overlap_share"
-        value = estimate(_statistic(metric, here), outcomes.weight, outcomes.cluster, evidence.confidence)
+        value = estimate(share_of(metric, here, _NO_ROW), outcomes.weight, outcomes.cluster, evidence.confidence)
         leak = value.low is not None and value.low > self.tolerance
         why = self.say("cluster" if leak else "cluster_few")
         return self._finding(metric, overlap, value, why, leak, int(here.sum()), "cluster_remedy")
@@ -204,8 +214,3 @@ def _overlap(outcomes: Outcomes, train: pa.Table, rows: pa.Table) -> _Overlap:
 
     cluster = both("cluster") if "cluster" in rows.column_names else None
     return _Overlap(outcomes, both("input_hash"), both("row_hash"), cluster, agreement_between(rows, train))
-
-
-def _statistic(name: str, which: BoolArray) -> RowStatistic:
-    everywhere = np.ones(len(which), dtype=np.bool_)
-    return RowStatistic(name, "proportion", which.astype(np.float64), everywhere, Better.LOWER, "any content")

@@ -36,9 +36,8 @@ def deletion(table: pa.Table, outcomes: Outcomes, confidence: float) -> Deletion
     shares = responses["attribution"][1]
     if not len(rows) or len(shares) < 2 or not np.array_equal(shares, responses["random"][1]):
         return "the deletion test holds no rows for which both orders were tried"
-    at = places(rows, outcomes.row)
-    weight = None if outcomes.weight is None else outcomes.weight[at]
-    cluster = None if outcomes.cluster is None else outcomes.cluster[at]
+    tested = outcomes.where(places(rows, outcomes.row))
+    weight, cluster = tested.weight, tested.cluster
     response = {o: known[2][places(rows, known[0])] for o, known in responses.items()}
     curves = {
         order: tuple(paired_mean(column, weight, cluster, confidence) for column in values.T)

@@ -44,10 +44,11 @@ def attributed(table: pa.Table, outcomes: Outcomes, confidence: float) -> Attrib
     value[at, feature] = floats(table, "value")
     delta = np.full(len(rows), np.nan)
     delta[at] = floats(table, "delta")
-    weight, cluster = _of_rows(outcomes, rows)
+    # Every explained row is one of the split: a table has its own rows.
+    explained = outcomes.where(places(rows, outcomes.row))
 
     def mean(values: FloatArray) -> Estimate:
-        return paired_mean(values, weight, cluster, confidence)
+        return paired_mean(values, explained.weight, explained.cluster, confidence)
 
     importances = tuple(Importance(n, mean(np.abs(value[:, i])), mean(value[:, i])) for i, n in enumerate(names))
     errors = completeness_errors(value, delta)
@@ -92,9 +93,8 @@ def permuted(evidence: Evidence, table: pa.Table, outcomes: Outcomes) -> Permute
     for index, name in enumerate(names):
         chosen = feature == index
         rows, mean = _mean_by_row(at[chosen], worse[chosen])
-        weight = None if outcomes.weight is None else outcomes.weight[rows]
-        cluster = None if outcomes.cluster is None else outcomes.cluster[rows]
-        importances.append(Importance(name, paired_mean(mean, weight, cluster, evidence.confidence)))
+        part = outcomes.where(rows)
+        importances.append(Importance(name, paired_mean(mean, part.weight, part.cluster, evidence.confidence)))
     return Permuted(_sorted(tuple(importances)), statistic.name, statistic.better is Better.LOWER)
 
 
@@ -112,13 +112,6 @@ def _mean_by_row(at: IntArray, values: FloatArray) -> tuple[IntArray, FloatArray
     """The mean over the repeats of each row: the rows, and their means (NaN where one repeat is)."""
     rows, of = np.unique(at, return_inverse=True)
     return rows, np.bincount(of, weights=values, minlength=len(rows)) / np.bincount(of, minlength=len(rows))
-
-
-def _of_rows(outcomes: Outcomes, rows: IntArray) -> tuple[FloatArray | None, IntArray | None]:
-    """Weight and cluster of the rows of that number; rows that the split lacks can't be: a table has its own rows."""
-    at = places(rows, outcomes.row)
-    weight = None if outcomes.weight is None else outcomes.weight[at]
-    return weight, None if outcomes.cluster is None else outcomes.cluster[at]
 
 
 def _sorted(importances: tuple[Importance, ...]) -> tuple[Importance, ...]:

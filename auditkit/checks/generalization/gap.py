@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from auditkit.checks.figures import intervals
-from auditkit.checks.reading import TRAIN, headline, held_out, is_share, loss_statistic
+from auditkit.checks.reading import TRAIN, headline, is_share, loss_statistic, new_splits
 from auditkit.checks.texts import amount, change, name_of, sentence, size
 from auditkit.core.check import Check
 from auditkit.core.estimate import Estimate
@@ -44,7 +44,7 @@ class GeneralizationGap(Check):
     """
 
     id: ClassVar[str] = "generalization.gap"
-    title: ClassVar[str] = "Generalisation"
+    title: ClassVar[str] = "Generalization"
     messages: ClassVar[dict[str, str]] = {
         "gap": "{metric} on {split}: {value} worse than on train",
         "better": "{metric} on {split}: {value} better than on train",
@@ -65,7 +65,7 @@ class GeneralizationGap(Check):
         if TRAIN not in evidence.data.splits:
             return [self.skipped(self.say("no_train"))]
         train = evidence.outcomes(TRAIN)
-        others = [split for split in held_out(evidence) if split != TRAIN]
+        others = new_splits(evidence)
         if not others:
             return [self.skipped(self.say("alone"))]
         return [f for split in others for f in self._against(evidence, train, evidence.outcomes(split))]
@@ -81,7 +81,7 @@ class GeneralizationGap(Check):
         self, evidence: Evidence, sides: tuple[Outcomes, Outcomes], pair: tuple[RowStatistic, RowStatistic]
     ) -> Finding:
         test, (seen, new) = sides[1], pair
-        gap = loss_on_new_rows(sides, pair, evidence.confidence)
+        gap = _loss_on_new_rows(sides, pair, evidence.confidence)
         levels = [estimate(s, o.weight, o.cluster, evidence.confidence) for s, o in zip(pair, sides, strict=True)]
         words = {"metric": sentence(name_of(seen.name)), "split": test.split}
         share = is_share(seen)
@@ -104,31 +104,13 @@ class GeneralizationGap(Check):
         )
 
 
-def loss_on_new_rows(
+def _loss_on_new_rows(
     sides: tuple[Outcomes, Outcomes], pair: tuple[RowStatistic, RowStatistic], confidence: float
 ) -> Estimate:
     """Train against new rows, turned so that a value above 0 means worse on the new rows."""
-    train, test = sides
-    seen, new = pair
-    if seen.better is Better.LOWER:
-        return difference(
-            new,
-            seen,
-            first_weight=test.weight,
-            second_weight=train.weight,
-            first_cluster=test.cluster,
-            second_cluster=train.cluster,
-            confidence=confidence,
-        )
-    return difference(
-        seen,
-        new,
-        first_weight=train.weight,
-        second_weight=test.weight,
-        first_cluster=train.cluster,
-        second_cluster=test.cluster,
-        confidence=confidence,
-    )
+    both = list(zip(pair, sides, strict=True))
+    (first, one), (second, two) = reversed(both) if pair[0].better is Better.LOWER else both
+    return difference(first, second, one.weight, two.weight, one.cluster, two.cluster, confidence)
 
 
 def _figure(statistic: RowStatistic, split: str, levels: Sequence[Estimate]) -> tuple[Figure, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from auditkit.checks.reading import TRAIN, floats, headline, held_out
+from auditkit.checks.reading import TRAIN, floats, headline, new_splits
 from auditkit.checks.texts import name_of, sentence, size, span
 from auditkit.core.check import Check
 from auditkit.core.evidence import Evidence
@@ -82,7 +82,7 @@ class OverfittingGap(Check):
         """One finding for each split besides train."""
         if TRAIN not in evidence.data.splits:
             return [self.skipped(self.say("no_train"))]
-        others = [split for split in held_out(evidence) if split != TRAIN]
+        others = new_splits(evidence)
         if not others:
             return [self.skipped(self.say("alone"))]
         return [self._against(evidence, evidence.outcomes(TRAIN), evidence.outcomes(split)) for split in others]
