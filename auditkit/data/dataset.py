@@ -94,7 +94,8 @@ class Dataset:
 
     def read(self, shard: Shard) -> Chunk:
         """The rows of one shard. Text files are read from their start up to it."""
-        return next(iter(list(self.stream(shard.split, [shard]))))
+        (chunk,) = self.stream(shard.split, [shard])
+        return chunk
 
     def stream(self, split: str, shards: Sequence[Shard] | None = None) -> Iterator[Chunk]:
         """The chunks of `shards` (default: all) in the order given; ascending shards cost one pass over the file.

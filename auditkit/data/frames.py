@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from auditkit.core.errors import InputRefusedError
+from auditkit.data.decode import cell_text
 
 _ACCEPTED = "a pandas DataFrame, a pyarrow Table, a mapping of column names to arrays, or a list of dicts"
 
@@ -63,8 +64,6 @@ def _column(name: str, values: Any) -> pa.Array:
 
 
 def _mixed(name: str, values: Any) -> pa.Array:
-    from auditkit.data.decode import cell_text
-
     cells = [value.item() if isinstance(value, np.generic) else value for value in values]
     if any(isinstance(cell, list | dict | tuple | set | np.ndarray | bytes) for cell in cells):
         raise InputRefusedError(f"data: column {name!r} holds lists, dicts or bytes; auditkit reads numbers and texts")

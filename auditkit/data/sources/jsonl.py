@@ -29,7 +29,7 @@ class JsonlSource:
         self._seen: dict[str, set[Family]] = {}
         rows = 0
         with reading(mark, WHAT) as stream:
-            for _, record in self._lines(stream):
+            for record in self._lines(stream):
                 rows += 1
                 for key, value in record.items():
                     self._seen.setdefault(key, set()).add(_FAMILIES.get(type(value), Family.NESTED))
@@ -53,7 +53,7 @@ class JsonlSource:
         with reading(self._mark, WHAT) as stream:
             start = 0
             records: list[dict[str, Any]] = []
-            for _, record in self._lines(stream):
+            for record in self._lines(stream):
                 records.append(record)
                 if len(records) == BATCH_ROWS:
                     yield self._batch(start, records, columns)
@@ -73,7 +73,7 @@ class JsonlSource:
         }
         return Batch(start, len(records), arrays)
 
-    def _lines(self, stream: BinaryIO) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _lines(self, stream: BinaryIO) -> Iterator[dict[str, Any]]:
         number = 0
         while line := stream.readline(MAX_LINE_BYTES + 1):
             number += 1
@@ -82,7 +82,7 @@ class JsonlSource:
             if number == 1:
                 line = line.removeprefix(b"\xef\xbb\xbf")
             if line.strip():
-                yield number, self._parsed(number, line)
+                yield self._parsed(number, line)
 
     def _parsed(self, number: int, line: bytes) -> dict[str, Any]:
         try:
