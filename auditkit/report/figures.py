@@ -82,7 +82,7 @@ def draw(figure: Figure) -> Drawing:
 
 
 def _legend(figure: Figure) -> tuple[tuple[Legend, ...], float]:
-    """The legend, and where the plot below it begins. One series needs no legend, unless the drawing is of curves."""
+    """The legend, and where the plot below it begins. A single series needs no legend."""
     names = [line(s.name, 56) for s in figure.series[:MOST_SERIES]]
     if len(names) < 2:
         return (), TOP + 6.0

@@ -62,7 +62,7 @@ def _gate(row: GateRow) -> str:
     cells = (
         markdown(row.label),
         row.value.number,
-        row.value.interval.replace("[", "\\[").replace("]", "\\]"),
+        _interval(row.value),
         row.bound,
         f"{_MARKS.get(Status(row.status), '')} {row.word}".strip(),
         markdown(remarks, 600),
@@ -91,9 +91,13 @@ def _finding(finding: Finding) -> str:
 def _measured(value: ShownValue) -> str:
     if not value.defined:
         return markdown(value.reason, 400)
-    interval = value.interval.replace("[", "\\[").replace("]", "\\]")
     rows = text("md.n", n=value.n) if value.n else ""
-    return " ".join(part for part in (value.number, interval, rows) if part)
+    return " ".join(part for part in (value.number, _interval(value), rows) if part)
+
+
+def _interval(value: ShownValue) -> str:
+    """The interval, its brackets escaped: markdown would read a link."""
+    return value.interval.replace("[", "\\[").replace("]", "\\]")
 
 
 def _counts(audit: Audit) -> str:

@@ -11,8 +11,6 @@ from auditkit.report.scales import Linear, nice_domain
 
 WIDTH = 280
 MARGIN = 8
-
-
 #: Labels nearer than this to each other would overlap.
 APART = 46
 
