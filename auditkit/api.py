@@ -196,6 +196,7 @@ def _prepare(loaded: LoadedPlan, frames: Mapping[str, Any], model: object, outpu
     assert dataset is not None
     return Prepared(
         plan=plan,
+        stated=loaded.stated,
         dataset=dataset,
         checks=checks,
         open_model=_opener(model, dataset, plan.model.classes, outputs, plan.run.device),

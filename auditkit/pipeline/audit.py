@@ -181,7 +181,7 @@ def _conclude(
         environment=environment(info if prepared.open_model is not None else None, plan.run.seed),
         context={key: value for key, value in plan.context.model_dump().items() if value},
         notes=tuple(note for note in notes if note),
-        plan=plan.model_dump(mode="json", by_alias=True, exclude_none=True),
+        plan=prepared.stated.model_dump(mode="json", by_alias=True, exclude_none=True),
     )
 
 

@@ -20,7 +20,7 @@ from auditkit.data.dataset import Dataset
 from auditkit.pipeline.audit import perform
 from auditkit.pipeline.document import Document
 from auditkit.pipeline.load import LoadedPlan, parse_plan
-from auditkit.pipeline.plan import GateSpec, Plan
+from auditkit.pipeline.plan import GateSpec
 from auditkit.pipeline.prepared import Clock, Prepared
 from auditkit.pipeline.run import RunResult, prediction_columns, run_prepared
 from auditkit.pipeline.suite import gate_problems, select_checks
@@ -80,7 +80,8 @@ def prepare_gate(
         raise PlanError(
             "name at least one bound, such as --max equalized_odds_difference=0.1: without one, nothing is gated"
         )
-    plan = _plan(source, request, name)
+    loaded = _load(source, request, name)
+    plan = loaded.plan
     extra = prediction_columns(plan)
     dataset = Dataset.open(
         plan.data,
@@ -99,12 +100,13 @@ def prepare_gate(
     ]
     if problems:
         raise PlanError(problems)
-    return Prepared(plan=plan, dataset=dataset, checks=checks, open_model=None, progress=progress)
+    stated = loaded.stated.model_copy(update={"gates": plan.gates})
+    return Prepared(plan=plan, stated=stated, dataset=dataset, checks=checks, open_model=None, progress=progress)
 
 
-def _plan(source: Path | None, request: GateRequest, name: str) -> Plan:
+def _load(source: Path | None, request: GateRequest, name: str) -> LoadedPlan:
     data: dict[str, Any] = {
-        "splits": {"test": str((source or Path("predictions")).absolute())},
+        "splits": {"test": str(source or "in memory")},
         "target": request.target,
         "sensitive": list(request.sensitive),
         "positive": request.positive,
@@ -121,8 +123,7 @@ def _plan(source: Path | None, request: GateRequest, name: str) -> Plan:
 
     checks = {check: "off" for check in CHECKS.names() if check not in (_OVERALL, _GROUPS)}
     tree = {"name": name, "model": _given(model), "data": _given(data), "checks": checks, "gates": "none"}
-    loaded: LoadedPlan = parse_plan(Document(value=tree), None)
-    return loaded.plan
+    return parse_plan(Document(value=tree), None)
 
 
 def _given(section: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,9 +36,13 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class LoadedPlan:
-    """A plan that is right in form. Its paths are absolute; `document` tells the line of each key."""
+    """A plan that is right in form. Its paths are absolute; `stated` is the plan with its paths as they were given.
+
+    `document` tells the line of each key.
+    """
 
     plan: Plan
+    stated: Plan
     document: Document
     source: Path | None
     digest: str
@@ -81,7 +85,7 @@ def parse_plan(document: Document, source: Path | None) -> LoadedPlan:
     if problems:
         raise PlanError(problems, str(source or "plan"))
     digest = digest_of(plan.model_dump(mode="json"))
-    return LoadedPlan(_absolute(plan, base), document, source, digest)
+    return LoadedPlan(_absolute(plan, base), plan, document, source, digest)
 
 
 def _absolute(plan: Plan, base: Path) -> Plan:

@@ -50,6 +50,8 @@ class Prepared:
     """Everything that an audit needs, checked."""
 
     plan: Plan
+    #: The plan as it was written, with relative paths: what the result shows.
+    stated: Plan
     dataset: Dataset
     checks: list[Check]
     open_model: Callable[[], Model] | None

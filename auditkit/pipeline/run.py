@@ -162,6 +162,7 @@ def prepare(loaded: LoadedPlan, progress: Progress) -> Prepared:
     assert dataset is not None
     return Prepared(
         plan=plan,
+        stated=loaded.stated,
         dataset=dataset,
         checks=checks,
         open_model=None if plan.model.kind == "predictions" else lambda: open_model_of(plan),

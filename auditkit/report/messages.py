@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from auditkit.checks.registry import FAMILIES as QUESTIONS
 from auditkit.core.messages import render
 
 MESSAGES: Mapping[str, str] = {
@@ -211,20 +212,7 @@ MESSAGES: Mapping[str, str] = {
 }
 
 #: The sections of the report, in order: family, title, and the question it answers.
-FAMILIES: Mapping[str, tuple[str, str]] = {
-    "performance": ("Performance", "How good are its answers, and are they better than simple ones?"),
-    "generalization": ("Generalization", "Does it do on new rows what it does on those it was trained on?"),
-    "overfitting": ("Overfitting", "Did it learn its training rows by heart?"),
-    "bias": ("Bias", "Does it treat groups of people alike?"),
-    "calibration": ("Calibration", "Can its scores be taken as probabilities?"),
-    "explainability": ("Explainability", "What drives its answers, and can that explanation be trusted?"),
-    "robustness": ("Robustness", "Does it stand small, harmless changes of its inputs?"),
-    "privacy": ("Privacy", "Does it give away whom it was trained on?"),
-    "security": ("Security", "Can an attacker make it err?"),
-    "uncertainty": ("Uncertainty", "Does it know when it does not know?"),
-    "drift": ("Drift", "Do the data of today look like those it was made for?"),
-    "data": ("Data", "Are the data themselves sound?"),
-}
+FAMILIES: Mapping[str, tuple[str, str]] = {name: (name.capitalize(), asked) for name, asked in QUESTIONS.items()}
 
 CHECKS: Mapping[str, str] = {
     "performance.summary": "Overall performance",
