@@ -30,8 +30,9 @@ PREDICTIONS = TableSchema(
 COLUMNS = TableSchema(
     "columns",
     ("split", "column", "part"),
-    ("kind", "rows", "missing", "total", "squares", "low", "high", "infinite"),
-    "Mergeable sums of each input column over each shard: rows, missing, sum, sum of squares, extremes.",
+    ("kind", "rows", "missing", "infinite", "total", "squares", "low", "high", "first", "last"),
+    "Mergeable sums of each input column over each shard: rows, missing, sum, sum of squares, extremes (`low` and "
+    "`high` of numbers, `first` and `last` of texts).",
 )
 BASELINE = TableSchema(
     "baseline",
