@@ -12,6 +12,7 @@ from auditkit.core.evidence import Evidence
 from auditkit.core.files import digest_of
 from auditkit.core.finding import Finding
 from auditkit.core.model import Model, ModelInfo
+from auditkit.core.version import __version__
 from auditkit.data.dataset import Dataset
 from auditkit.pipeline.environment import environment, versions
 from auditkit.pipeline.evidence import build_evidence
@@ -110,7 +111,7 @@ def _event(prepared: Prepared) -> Callable[[str, str], None]:
 def _run_checks(prepared: Prepared, evidence: Evidence, collected: Collected) -> tuple[list[Finding], bool]:
     findings: list[Finding] = []
     crashed = False
-    facts = [collected.keys, collected.absent, evidence.seed, repr(evidence.task), evidence.intersections]
+    facts = [__version__, collected.keys, collected.absent, evidence.seed, repr(evidence.task), evidence.intersections]
     declared = {name: list(labels) for name, labels in sorted(prepared.plan.data.groups.items())}
     with prepared.progress.bar("checks", len(prepared.checks)) as bar:
         for check in prepared.checks:
