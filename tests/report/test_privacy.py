@@ -78,11 +78,12 @@ def test_prose_does_not_tell_the_count() -> None:
     assert "Other 12" in found.explanation
 
 
-def test_figures_and_tables_lose_small_rows() -> None:
-    points = (Point(label="Big", x=0.5, low=0.4, high=0.6, n=900), Point(label="Tiny", x=0.66, low=0.2, high=0.9, n=3))
+@pytest.mark.parametrize("n", [1, 3, 4])
+def test_figures_and_tables_lose_small_rows(n: int) -> None:
+    points = (Point(label="Big", x=0.5, low=0.4, high=0.6, n=900), Point(label="Tiny", x=0.66, low=0.2, high=0.9, n=n))
     figure = Figure(kind="intervals", title="Rates", alt="Tiny 0.66", x=Axis(label=""), y=Axis(label=""),
                     series=(Series(name="s", points=points),))  # fmt: skip
-    table = Table(title="t", columns=("group", "rows", "rate"), rows=(("Big", 900, 0.5), ("Tiny", 3, 0.66)))
+    table = Table(title="t", columns=("group", "rows", "rate"), rows=(("Big", 900, 0.5), ("Tiny", n, 0.66)))
     (found,) = protected(rate("accuracy", 900, figures=(figure,), tables=(table,)))
     kept, lost = found.figures[0].series[0].points
     assert kept.x == 0.5

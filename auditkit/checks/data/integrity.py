@@ -192,7 +192,7 @@ class DataIntegrity(Check):
         else:
             found = repeats(rows)
             return [self._copies(split, found), self._conflicts(split, found)]
-        nothing = Repeats(0, 0, 0, 0, 0, 0, None)
+        nothing = Repeats(0, 0, 0, 0, 0, None)
         return [self._copies(split, nothing, why), self._conflicts(split, nothing, why)]
 
     def _copies(self, split: str, found: Repeats, why_not: str | None = None) -> Finding:

@@ -19,16 +19,15 @@ AGREEMENT_OF_COPIES = 0.99
 class Repeats:
     """What repeats within one split. All counts are of rows.
 
-    `copies`: rows that repeat an earlier row, inputs and label. `alike`: rows whose inputs another row has too.
-    `conflicting`: rows whose inputs another row has with another label. `unavoidable`: errors that no model of these
-    inputs can avoid, as it can give only one label to rows that are alike. `agreement`: the share of pairs of rows
-    with the same inputs that have the same label, None without such a pair.
+    `copies`: rows that repeat an earlier row, inputs and label. `conflicting`: rows whose inputs another row has with
+    another label. `unavoidable`: errors that no model of these inputs can avoid, as it can give only one label to rows
+    that are alike. `agreement`: the share of pairs of rows with the same inputs that have the same label, None without
+    such a pair.
     """
 
     rows: int
     labelled: int
     copies: int
-    alike: int
     conflicting: int
     unavoidable: int
     agreement: float | None
@@ -43,10 +42,9 @@ def repeats(rows: pa.Table) -> Repeats:
     """What repeats among the rows of one split of the table `rows`."""
     inputs, whole = codes(rows.column("input_hash")), codes(rows.column("row_hash"))
     target = codes(rows.column("target")) if "target" in rows.column_names else np.full(len(rows), -1)
-    size = np.bincount(inputs)
     known = target >= 0
     among = _largest(inputs[known], target[known])
-    labelled = np.bincount(inputs[known], minlength=len(size))
+    labelled = np.bincount(inputs[known])
     mixed = among.kinds > 1
     conflicting = known & np.isin(inputs, among.inputs[mixed])
     pairs = float((labelled * (labelled - 1)).sum())
@@ -54,7 +52,6 @@ def repeats(rows: pa.Table) -> Repeats:
         rows=len(rows),
         labelled=int(known.sum()),
         copies=len(whole) - len(np.unique(whole)),
-        alike=int((size[inputs] > 1).sum()),
         conflicting=int(conflicting.sum()),
         unavoidable=int((among.rows - among.most).sum()),
         agreement=among.same_pairs / pairs if pairs else None,
@@ -63,7 +60,8 @@ def repeats(rows: pa.Table) -> Repeats:
 
 @dataclass(frozen=True)
 class _Among:
-    """For each distinct input with a labelled row, `[k]`: its rows, its labels, and the rows of its commonest label."""
+    """For each distinct input with a labelled row, `[k]`: its rows, how many labels they have, and the rows of the
+    commonest. `same_pairs`: ordered pairs of rows with the same input and label, over all inputs."""
 
     inputs: IntArray
     rows: IntArray

@@ -51,12 +51,12 @@ def attributed(table: pa.Table, outcomes: Outcomes, confidence: float) -> Attrib
         return paired_mean(values, explained.weight, explained.cluster, confidence)
 
     importances = tuple(Importance(n, mean(np.abs(value[:, i])), mean(value[:, i])) for i, n in enumerate(names))
-    errors = completeness_errors(value, delta)
+    errors = _completeness_errors(value, delta)
     method, baseline = (str(table.column(column)[0].as_py()) for column in ("method", "baseline"))
     return Attributed(_sorted(importances), errors, mean(errors), method, baseline)
 
 
-def completeness_errors(value: FloatArray, delta: FloatArray) -> FloatArray:
+def _completeness_errors(value: FloatArray, delta: FloatArray) -> FloatArray:
     """|delta| / Σ|attribution| of each row, `[k]`; 0 where nothing is attributed and nothing is missing, NaN where
     nothing is attributed although the output changed."""
     whole = np.nansum(np.abs(value), axis=1)
