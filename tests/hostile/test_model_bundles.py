@@ -13,24 +13,6 @@ import torch
 from auditkit.models.safetensors_check import read_header
 from auditkit.models.trained import load_trained
 from tests.models.hostile_files import refused
-from tests.models.tables import as_dataset, mixed_table, train
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("hostile") / "out"
-    train(as_dataset(mixed_table()), out)
-    return out
-
-
-@pytest.fixture
-def bundle(original, tmp_path) -> Path:
-    copy = tmp_path / "model"
-    copy.mkdir()
-    for entry in original.iterdir():
-        (copy / entry.name).write_bytes(entry.read_bytes())
-    return copy
-
 
 # --- safetensors -----------------------------------------------------------------------------------------------------
 

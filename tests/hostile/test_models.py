@@ -16,7 +16,6 @@ from sklearn.linear_model import LogisticRegression
 
 from auditkit.models.refuse import identify_code, is_pickle
 from tests.models.hostile_files import refused, zip_of
-from tests.models.tables import as_dataset, mixed_table, train
 
 
 class Bomb:
@@ -27,22 +26,6 @@ class Bomb:
 
     def __reduce__(self):
         return (Path.touch, (Path(self.path),))
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("hostile") / "out"
-    train(as_dataset(mixed_table()), out)
-    return out
-
-
-@pytest.fixture
-def bundle(original, tmp_path) -> Path:
-    copy = tmp_path / "model"
-    copy.mkdir()
-    for entry in original.iterdir():
-        (copy / entry.name).write_bytes(entry.read_bytes())
-    return copy
 
 
 # --- files that can run code -----------------------------------------------------------------------------------------
