@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from auditkit.core.model import Attribution
-from auditkit.core.types import IntArray
+from auditkit.core.types import FloatArray, IntArray
 from auditkit.models.architectures.tabular import TabularNetwork
 from auditkit.models.device import Batcher
 from auditkit.models.preprocessing import Encoded, Preprocessing
@@ -29,8 +29,6 @@ MEAN_ROW = (
 )
 #: Rows times steps that go through the network at once.
 POINTS = 16_384
-
-Parts = tuple[Tensor, ...]
 
 
 def explain_tabular(
@@ -72,7 +70,7 @@ def integrate(
     outputs: IntArray,
     steps: int,
     batcher: Batcher,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+) -> tuple[FloatArray, FloatArray]:
     """Attributions float64 `[B, D]` of `points` `[B, D]` against `baseline` `[D]`, and the completeness error `[B]`."""
     method = _captum(forward)
     values = np.empty(points.shape, dtype=np.float64)
@@ -120,9 +118,7 @@ def _mean_embedding(network: TabularNetwork, preprocessing: Preprocessing) -> np
     return np.concatenate([*parts, np.zeros(0)]).astype(np.float32)
 
 
-def _sum_by_owner(
-    values: npt.NDArray[np.float64], owners: Sequence[str], features: Sequence[str]
-) -> npt.NDArray[np.float64]:
+def _sum_by_owner(values: FloatArray, owners: Sequence[str], features: Sequence[str]) -> FloatArray:
     position = {name: index for index, name in enumerate(features)}
     summed = np.zeros((len(values), len(features)))
     for column, name in enumerate(owners):

@@ -39,7 +39,7 @@ class EstimatorModel:
 
     notes: tuple[str, ...] = ()
 
-    def __init__(self, estimator: Any, *, name: str, kind: str = "sklearn") -> None:
+    def __init__(self, estimator: Any, *, name: str) -> None:
         """Raises `InputRefusedError` (naming `name`) where the object is neither classifier nor regressor, or is not
         fitted."""
         self._estimator = estimator
@@ -52,7 +52,7 @@ class EstimatorModel:
             )
         features = getattr(estimator, "feature_names_in_", None)
         self._info = ModelInfo(
-            kind=kind,
+            kind="sklearn",
             outputs=self._outputs,
             classes=tuple(label_text(c) for c in classes.tolist()) if isinstance(classes, np.ndarray) else None,
             estimates=self._estimates,

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,9 +16,6 @@ from auditkit.core.types import Batch, InputKind
 from auditkit.data.dataset import Input
 from auditkit.data.spec import label_text
 from auditkit.models.estimator import EstimatorModel, label_array, to_frame
-
-if TYPE_CHECKING:
-    pass
 
 ISOLATION = "none: the model ran in the user's own process"
 

@@ -48,7 +48,7 @@ class Frame:
 
 
 def send(connection: socket.socket, frame: Frame, seconds: float | None = None) -> None:
-    """Send one frame. Raises `ConnectionLostError`, or `TimeoutError` after `seconds`."""
+    """Send one frame. Raises `WireError` (too large), `ConnectionLostError`, or `TimeoutError` after `seconds`."""
     arrays = {name: np.ascontiguousarray(a, dtype=a.dtype.newbyteorder("<")) for name, a in frame.arrays.items()}
     table = [{"name": name, "dtype": a.dtype.str, "shape": list(a.shape)} for name, a in arrays.items()]
     header = json.dumps({"op": frame.op, "fields": frame.fields, "arrays": table}).encode()
@@ -61,9 +61,9 @@ def send(connection: socket.socket, frame: Frame, seconds: float | None = None) 
         for array in arrays.values():
             if array.nbytes:
                 connection.sendall(array.reshape(-1).view(np.uint8).data)
-    except (BrokenPipeError, ConnectionResetError, OSError) as error:
-        if isinstance(error, TimeoutError):
-            raise
+    except TimeoutError:
+        raise
+    except OSError as error:
         raise ConnectionLostError(str(error)) from None
 
 
