@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from auditkit.core.errors import InputRefusedError
 from auditkit.data.decode import cell_text
+from auditkit.data.sources.base import refuse_duplicates
 
 _ACCEPTED = "a pandas DataFrame, a pyarrow Table, a mapping of column names to arrays, or a list of dicts"
 
@@ -46,9 +47,7 @@ def _refuse_names(names: Sequence[object]) -> None:
     for name in names:
         if not isinstance(name, str):
             raise InputRefusedError(f"data: the column name {name!r} is no text; rename it (`frame.columns = [...]`)")
-    double = next((name for i, name in enumerate(names) if name in names[:i]), None)
-    if double is not None:
-        raise InputRefusedError(f"data: two columns have the name {double!r}; rename one")
+    refuse_duplicates("data", [str(name) for name in names])
 
 
 def _column(name: str, values: Any) -> pa.Array:

@@ -181,7 +181,7 @@ REFUSED: list[tuple[str, str, Callable[[Path], object], str]] = [
         write(b"age,sex,y\n1,f,0\n2,m\n"),
         "data row 2 has fewer cells than the header (2 instead",
     ),
-    ("duplicate column", "d.csv", write(b"age,y,y\n1,2,3\n"), "two columns of the header have the name 'y'"),
+    ("duplicate column", "d.csv", write(b"age,y,y\n1,2,3\n"), "two columns have the name 'y'"),
     ("duplicate column in parquet", "d.parquet", double_parquet, "two columns have the name 'y'"),
     ("duplicate key", "d.jsonl", write(b'{"y": 1}\n{"y": 1, "y": 2}\n'), "line 2 has the key 'y' twice"),
     ("semicolons", "d.csv", write(b"age;sex;y\n1;f;0\n"), "separated by ';'"),

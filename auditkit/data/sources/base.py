@@ -10,6 +10,8 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.types as pat
 
+from auditkit.core.errors import InputRefusedError
+
 #: Rows that a source hands over at a time.
 BATCH_ROWS = 8192
 
@@ -107,11 +109,10 @@ def from_record_batch(start: int, batch: pa.RecordBatch) -> Batch:
     return Batch(start, batch.num_rows, dict(zip(batch.schema.names, batch.columns, strict=True)))
 
 
-def duplicated(names: Sequence[str]) -> str | None:
-    """The first name that occurs twice, or None."""
+def refuse_duplicates(file: str, names: Sequence[str]) -> None:
+    """Raise `InputRefusedError` where two columns have one name: which of them is meant is anybody's guess."""
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            return name
+            raise InputRefusedError(f"{file}: two columns have the name {name!r}; rename one")
         seen.add(name)
-    return None

@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from auditkit.core.errors import InputRefusedError
-from auditkit.data.sources.base import Batch, Family, Range, duplicated, from_record_batch
+from auditkit.data.sources.base import Batch, Family, Range, from_record_batch, refuse_duplicates
 from auditkit.data.sources.files import Fingerprint, printable, reading
 
 WHAT = "the text file"
@@ -39,9 +39,7 @@ class DelimitedSource:
                 f"{self.name}: the cells are separated by {other!r}, not {self._delimiter!r}; save it "
                 "with commas as .csv, or with tabs as .tsv"
             )
-        double = duplicated(self.columns)
-        if double is not None:
-            raise InputRefusedError(f"{self.name}: two columns of the header have the name {double!r}; rename one")
+        refuse_duplicates(self.name, self.columns)
 
     def family(self, column: str) -> Family:
         """A text file does not say."""

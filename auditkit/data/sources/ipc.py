@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyarrow import ipc
 
 from auditkit.core.errors import InputRefusedError
-from auditkit.data.sources.base import BATCH_ROWS, Batch, Family, Range, duplicated, family_of, from_record_batch
+from auditkit.data.sources.base import BATCH_ROWS, Batch, Family, Range, family_of, from_record_batch, refuse_duplicates
 from auditkit.data.sources.files import Fingerprint, reading
 
 WHAT = "the Arrow file"
@@ -29,9 +29,7 @@ class ArrowSource:
             schema = _schema(stream)
             self.columns: tuple[str, ...] = tuple(schema.names)
             self._families = {field.name: family_of(field.type) for field in schema}
-        double = duplicated(self.columns)
-        if double is not None:
-            raise InputRefusedError(f"{self.name}: two columns have the name {double!r}; rename one")
+        refuse_duplicates(self.name, self.columns)
         self.rows: int | None = sum(batch.rows for batch in self.batches(self.columns[:1]))
 
     def family(self, column: str) -> Family:

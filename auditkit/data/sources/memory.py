@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from auditkit.core.errors import InputRefusedError
 from auditkit.data.decode import coded, numbers
-from auditkit.data.sources.base import BATCH_ROWS, Batch, Family, Range, duplicated, family_of
+from auditkit.data.sources.base import BATCH_ROWS, Batch, Family, Range, family_of, refuse_duplicates
 
 
 class MemorySource:
@@ -19,9 +18,7 @@ class MemorySource:
     def __init__(self, split: str, table: pa.Table) -> None:
         """Hash the content. Raises `InputRefusedError` for duplicate names."""
         self.name = split
-        double = duplicated(table.column_names)
-        if double is not None:
-            raise InputRefusedError(f"{split}: two columns have the name {double!r}; rename one")
+        refuse_duplicates(split, table.column_names)
         self._table = table
         self.columns: tuple[str, ...] = tuple(table.column_names)
         self.rows: int | None = table.num_rows

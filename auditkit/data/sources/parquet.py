@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from auditkit.core.errors import InputRefusedError
-from auditkit.data.sources.base import BATCH_ROWS, Batch, Family, Range, duplicated, family_of, from_record_batch
+from auditkit.data.sources.base import BATCH_ROWS, Batch, Family, Range, family_of, from_record_batch, refuse_duplicates
 from auditkit.data.sources.files import Fingerprint, reading
 
 WHAT = "the Parquet file"
@@ -36,9 +36,7 @@ class ParquetSource:
             self._groups = _row_groups(file.metadata)
             self.columns: tuple[str, ...] = tuple(schema.names)
             self._families = {field.name: family_of(field.type) for field in schema}
-        double = duplicated(self.columns)
-        if double is not None:
-            raise InputRefusedError(f"{self.name}: two columns have the name {double!r}; rename one")
+        refuse_duplicates(self.name, self.columns)
         self._text = [name for name, family in self._families.items() if family is Family.TEXT]
         self.rows: int | None = self._groups[-1].stop if self._groups else 0
 
