@@ -64,16 +64,23 @@ def rows_needed(
 def rows_to_decide(estimate: Estimate, bound: float) -> int | None:
     """Rows in all with which an interval such as this one would no longer straddle `bound`.
 
-    Widths shrink with the square root of the rows; the value is taken to stay. None without an interval, or where the
-    value is at the bound.
+    Widths shrink with the square root of the rows; the value is taken to stay. An end that stands at 0 or 1 may have
+    been cut off there and hides how wide the interval is: the wider side then counts for it, and the log scale where
+    that is the upper end (of a ratio). None without an interval, or where the value is at the bound.
     """
     if estimate.value is None or estimate.low is None or estimate.high is None or estimate.n < 1:
         return None
-    distance = abs(bound - estimate.value)
-    side = estimate.high - estimate.value if estimate.value < bound else estimate.value - estimate.low
-    if distance == 0 or estimate.n * (side / distance) ** 2 > _MOST_ROWS:
+    value, low, high = estimate.value, estimate.low, estimate.high
+    if bound == value:
         return None
-    return max(1, math.ceil(estimate.n * (side / distance) ** 2))
+    down, up = value - low, high - value
+    if (low == 0 < value) if bound < value else (high == 1 > value):
+        down = up = max(down, up)
+    widths = (up if bound > value else down) / abs(bound - value)
+    if high == 1 > value and low > 0 and bound > 0:
+        widths = max(widths, math.log(value / low) / abs(math.log(bound / value)))
+    needed = estimate.n * widths**2
+    return None if needed > _MOST_ROWS else max(1, math.ceil(needed))
 
 
 def _power_z(power: float) -> float:

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from auditkit.core.estimate import Estimate
+from auditkit.measures import pairs
 from auditkit.measures.difference import difference
+from auditkit.measures.intervals import range_quantile
+from auditkit.measures.moments import Moments
 from auditkit.measures.power import detectable_gap, rows_needed, rows_to_decide
 from auditkit.measures.rates import estimate
 from tests.measures.samples import proportion
@@ -63,3 +66,33 @@ def test_rows_to_decide_are_enough():
     assert estimate(proportion(np.arange(n) < 0.82 * n)).low == pytest.approx(0.80, abs=0.004)
     assert rows_to_decide(Estimate.undefined("nothing"), 0.5) is None
     assert rows_to_decide(Estimate(0.5, 0.4, 0.6, n=10), 0.5) is None
+
+
+@pytest.mark.parametrize("form", ["difference", "ratio"])
+def test_rows_to_decide_are_not_understated_where_an_end_is_cut_off(form):
+    rng = np.random.default_rng(4)
+    told = []
+    for _ in range(300):
+        rows = rng.choice([20, 50, 200], 3)
+        hits = rng.binomial(rows, np.clip(0.2 + rng.uniform(-0.04, 0.15, 3), 0.01, 0.9))
+        bound = 0.1 if form == "difference" else 0.8
+        found = _gap_of(hits, rows, form)
+        if not (found.low <= bound <= found.high and (found.low == 0 or found.high == 1)):
+            continue
+        if abs(found.value - bound) < 0.02:
+            continue
+        # The same rates with so many times the rows: the value stays, the interval shrinks.
+        times = 1.3 * rows_to_decide(found, bound) / found.n
+        more = _gap_of(hits * times, rows * times, form)
+        told.append(more.low >= bound or more.high <= bound)
+    assert len(told) > 60
+    assert np.mean(told) > 0.7  # under 0.5 where the end that was cut off is taken for the width
+
+
+def _gap_of(hits, rows, form):
+    rates, size = hits / rows, rows.astype(float)
+    found = Moments(rows.astype(np.int64), rates, rates * (1 - rates) / (size - 1), size - 1, size, size, plain=True)
+    limits = pairs.proportion_difference if form == "difference" else pairs.proportion_ratio
+    low, high = limits(found, range_quantile(0.95, len(rows)))
+    value = rates.max() - rates.min() if form == "difference" else rates.min() / rates.max()
+    return Estimate(value, low, high, n=int(rows.sum()))
