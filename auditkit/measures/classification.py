@@ -160,7 +160,8 @@ def matthews_correlation(
 ) -> Estimate:
     """Matthews' correlation in −1..1, for any number of classes (Gorodkin 2004); no value where there is one class.
 
-    Unweighted: the bootstrap from counts. Weighted or clustered: the delta method on Fisher's z scale.
+    Unweighted: the bootstrap from counts. Weighted or clustered: the delta method on Fisher's z scale, with Student's
+    t on as many degrees of freedom as rows carry the variance.
     """
     known = (target >= 0) & (prediction >= 0)
     n = int(known.sum())
@@ -179,7 +180,7 @@ def matthews_correlation(
     slope = _matthews_slope(cells / cells.sum())[target[known], prediction[known]]
     w = np.ones(n) if weight is None else weight[known]
     influence = w * (slope - np.average(slope, weights=w)) / w.sum()
-    error, df = standard_error(influence, None if cluster is None else cluster[known])
+    error, df = standard_error(influence, None if cluster is None else cluster[known], w)
     if error <= 0:
         return Estimate(value, method="delta method", n=n, reason="fewer than two independent units")
     half = float(student_quantile(normal_quantile(confidence), df)) * error / (1 - value**2)

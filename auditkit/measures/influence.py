@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from auditkit.core.types import FloatArray, IntArray
 from auditkit.measures.moments import sums
 
 
-def standard_error(influence: FloatArray, cluster: IntArray | None = None) -> tuple[float, float]:
+def standard_error(
+    influence: FloatArray, cluster: IntArray | None = None, weight: FloatArray | None = None
+) -> tuple[float, float]:
     """Standard error and degrees of freedom of an estimate whose error is about Σ `influence`.
 
     `influence` `[n]`: each row's weighted share of the error, summing to 0 (the infinitesimal jackknife; Binder 1983
-    for clusters, whose rows are summed first). With m units: √(m/(m−1) Σ influence²) and m − 1; (0, 0) below two.
+    for clusters, whose rows are summed first). With m units: √(m/(m−1) Σ influence²), m by Kish where `weight` `[n]` is
+    given; (0, 0) below two. Degrees of freedom: (Σ influence²)² / Σ influence⁴, at most m − 1: so many units carry the
+    variance (Satterthwaite 1946), which is few where the estimate rests on rare or heavy rows, however many there are.
     """
     totals = influence if cluster is None else _cluster_totals(influence, cluster)
-    m = len(totals)
-    if m < 2:
+    if len(totals) < 2:
         return 0.0, 0.0
-    return float(np.sqrt(m / (m - 1) * np.sum(totals**2))), float(m - 1)
+    m = float(len(totals))
+    if weight is not None:
+        m = max(kish(weight if cluster is None else _cluster_totals(weight, cluster)), 1.01)
+    squares, fourths = float(np.sum(totals**2)), float(np.sum(totals**4))
+    df = min(len(totals) - 1.0, squares**2 / fourths) if fourths > 0 else 0.0
+    return math.sqrt(m / (m - 1) * squares), df
 
 
 def _cluster_totals(influence: FloatArray, cluster: IntArray) -> FloatArray:

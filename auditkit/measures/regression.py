@@ -93,7 +93,7 @@ def r_squared(
     if missed <= 1e-24 * total:
         return Estimate(value, method="delta method", n=n, reason="every prediction is exact, so errors have no spread")
     influence = share * (errors / missed - spread / total)
-    error, df = standard_error(influence, None if cluster is None else cluster[known])
+    error, df = standard_error(influence, None if cluster is None else cluster[known], w)
     if error <= 0:
         return Estimate(value, method="delta method", n=n, reason="there are fewer than two independent units")
     half = float(student_quantile(normal_quantile(confidence), df)) * error
