@@ -21,7 +21,8 @@ class Moments:
     `n`: rows in the denominator. `value`: NaN where the denominator is 0. `variance`: that of the value, NaN where
     fewer than two independent units (rows, or clusters) carry it, 0 where all values are equal. `df`: degrees of
     freedom of that variance. `effective`: so many independent, equally weighted rows would know as much about a
-    proportion. `units`: Kish's (1965) effective number of independent units.
+    proportion. `units`: Kish's (1965) effective number of independent units. `skewness`: that of a mean's own
+    distribution, as its values show it (their skewness over √n); None for proportions.
     """
 
     n: IntArray
@@ -31,6 +32,7 @@ class Moments:
     effective: FloatArray
     units: FloatArray
     plain: bool
+    skewness: FloatArray | None = None
 
     @property
     def defined(self) -> BoolArray:
@@ -47,6 +49,7 @@ class Moments:
             self.effective[keep],
             self.units[keep],
             self.plain,
+            None if self.skewness is None else self.skewness[keep],
         )
 
     def effective_at(self, z: float) -> FloatArray:
@@ -94,15 +97,17 @@ def sums(of: IntArray, values: FloatArray | BoolArray, groups: int) -> FloatArra
 def _plain(values: FloatArray, group: IntArray, groups: int, mean: bool) -> Moments:
     n = np.bincount(group, minlength=groups).astype(np.int64)
     total = sums(group, values, groups)
-    size = n.astype(np.float64)
+    size, skewness = n.astype(np.float64), None
     with np.errstate(invalid="ignore", divide="ignore"):
         value = np.where(n > 0, total / size, np.nan)
         if mean:
             squares = sums(group, (values - value[group]) ** 2, groups)
             variance = np.where(n > 1, squares / (size - 1) / size, np.nan)
+            skewness = _skewness(sums(group, ((values - value[group]) / size[group]) ** 3, groups), variance)
         else:
             variance = np.where(n > 1, value * (1 - value) / (size - 1), np.nan)
-    return Moments(n, value, _without_round_off(variance, value), np.maximum(size - 1, 0), size, size, plain=True)
+    variance = _without_round_off(variance, value)
+    return Moments(n, value, variance, np.maximum(size - 1, 0), size, size, plain=True, skewness=skewness)
 
 
 def _weighted(
@@ -118,14 +123,16 @@ def _weighted(
         if not mean:
             value = np.clip(value, 0.0, 1.0)
     share = size / whole[of]
-    variance, df, squares = _bell_mccaffrey(of, groups, share, total / size - value[of])
+    residual = total / size - value[of]
+    variance, df, squares = _bell_mccaffrey(of, groups, share, residual)
+    skewness = _skewness(sums(of, (share * residual) ** 3, groups), variance) if mean else None
     variance = _without_round_off(variance, value)
     with np.errstate(invalid="ignore", divide="ignore"):
         units = np.where(squares > 0, 1.0 / squares, 0.0)
         effective = value * (1 - value) / (1 - squares) / variance
     known = np.isfinite(effective) & (variance > 0) & (units > 1 + 1e-9)
     effective = np.minimum(np.where(known, effective, units), n)
-    return Moments(n, value, variance, df, effective, np.minimum(units, n), plain=False)
+    return Moments(n, value, variance, df, effective, np.minimum(units, n), plain=False, skewness=skewness)
 
 
 def _units(
@@ -165,6 +172,12 @@ def _bell_mccaffrey(
     with np.errstate(invalid="ignore", divide="ignore"):
         df = np.where(several & (trace > 0), squares**2 / trace, 0.0)
     return variance, df, squares
+
+
+def _skewness(thirds: FloatArray, variance: FloatArray) -> FloatArray:
+    """Σ (share · residual)³ over the variance's power of 3/2; 0 where there is no variance."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(variance > 0, thirds / variance**1.5, 0.0)
 
 
 def _without_round_off(variance: FloatArray, value: FloatArray) -> FloatArray:

@@ -7,7 +7,7 @@ import numpy as np
 from auditkit.core.estimate import Estimate
 from auditkit.core.outcomes import Groups
 from auditkit.core.task import RowStatistic
-from auditkit.core.types import FloatArray, IntArray
+from auditkit.core.types import BoolArray, FloatArray, IntArray
 from auditkit.measures.intervals import clopper_pearson, normal_quantile, student_quantile, wilson
 from auditkit.measures.moments import Moments, moments
 
@@ -26,8 +26,9 @@ def estimate(
     Proportions take Wilson's interval, modified near 0 and 1 (Brown, Cai and DasGupta 2001); up to 40 rows, where that
     covers badly, Clopper and Pearson's. Weights (`[n]`, ≥ 0) and clusters (`[n]`) enter through the linearised
     variance of the ratio as an effective number of rows (Korn and Graubard 1998). Means take Student's t,
-    cluster-robust with Bell and McCaffrey's (2002) degrees of freedom; where no value is negative the lower end is at
-    least 0. A mean of one row, or of equal values, has no interval and says why. Without rows: no value, and why.
+    cluster-robust with Bell and McCaffrey's (2002) degrees of freedom, and reach further out on the side of a long tail
+    (Hall 1992: losses are skewed, and t alone ends too early); where no value is negative the lower end is at least 0.
+    A mean of one row, or of equal values, has no interval and says why. Without rows: no value, and why.
     """
     found = moments(stat, None, 1, weight, cluster)
     return _estimates(stat, found, (stat.name,), confidence)[0]
@@ -55,11 +56,11 @@ def _estimates(stat: RowStatistic, found: Moments, names: tuple[str, ...], confi
     if stat.kind == "proportion":
         low, high, names_of = _proportion_limits(some, z)
     else:
-        half = student_quantile(z, np.maximum(some.df, 1e-3)) * np.sqrt(some.variance)
-        low, high = some.value - half, some.value + half
+        low, high, skewed = _mean_limits(some, z)
         if (stat.numerator >= 0).all():
             low = np.maximum(low, 0.0)
-        names_of = ["Student t" if found.plain else "Student t, linearised"] * len(known)
+        base = "Student t" if found.plain else "Student t, linearised"
+        names_of = [f"{base}, Hall's correction for skewness" if one else base for one in skewed]
     results = [Estimate.undefined(f"{name}: there are no rows with {stat.empty}") for name in names]
     for at, i in enumerate(known):
         value, n, method = float(some.value[at]), int(some.n[at]), names_of[at]
@@ -68,6 +69,24 @@ def _estimates(stat: RowStatistic, found: Moments, names: tuple[str, ...], confi
         else:
             results[i] = Estimate(value, method=method, n=n, reason=f"{names[i]}: {no_spread(n)}")
     return tuple(results)
+
+
+def _mean_limits(found: Moments, z: float) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """Student's t limits; where the values are more skewed than symmetric ones would be seen (at 1.96 standard errors,
+    √(6/m) for m units), each end is the outer one of t and of Hall's (1992, JRSS B 54) transformed t. Third: where."""
+    quantile, error = student_quantile(z, np.maximum(found.df, 1e-3)), np.sqrt(found.variance)
+    low, high = found.value - quantile * error, found.value + quantile * error
+    skewness = np.zeros_like(low) if found.skewness is None else found.skewness
+    skewed: BoolArray = np.abs(skewness) * found.units > 1.96 * np.sqrt(6)
+    g = np.where(skewed, skewness, 1.0)
+
+    def transformed(q: FloatArray) -> FloatArray:
+        return np.asarray(found.value - error * 3 / g * (np.cbrt(1 + g * (q - g / 6)) - 1), dtype=np.float64)
+
+    with np.errstate(invalid="ignore"):
+        low = np.where(skewed, np.minimum(low, transformed(quantile)), low)
+        high = np.where(skewed, np.maximum(high, transformed(-quantile)), high)
+    return low, high, skewed
 
 
 def _proportion_limits(found: Moments, z: float) -> tuple[FloatArray, FloatArray, list[str]]:

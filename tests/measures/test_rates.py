@@ -178,3 +178,21 @@ def test_a_million_rows_take_well_under_a_second():
     start = time.process_time()
     by_group(stat, by)
     assert time.process_time() - start < 0.5
+
+
+@pytest.mark.parametrize("clustered", [False, True])
+@pytest.mark.parametrize("rows", [40, 300])
+def test_a_skewed_loss_is_not_promised_too_low(rows, clustered):
+    # The Brier score of good forecasts of a rare event: a gate on `max` passes where the upper end is below the truth.
+    rng = np.random.default_rng(5)
+    truth = float((0.05 * (1 - 0.05)) * 0.7 + 0.3 * (0.3 * (1 - 0.3)))
+    above, below = [], []
+    for _ in range(500):
+        score = np.where(rng.random(rows) < 0.7, 0.05, 0.3)
+        loss = (score - (rng.random(rows) < score)) ** 2
+        cluster = np.repeat(np.arange(rows), 2) if clustered else None
+        found = estimate(mean(np.repeat(loss, 2) if clustered else loss), None, cluster)
+        above.append(truth > found.high)
+        below.append(truth < found.low)
+    assert np.mean(above) <= (0.06 if rows == 40 else 0.04)  # by t alone 0.10 and 0.05
+    assert np.mean(below) <= 0.04
