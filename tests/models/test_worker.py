@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from auditkit.core.errors import ModelCrashedError, PlanError
+from auditkit.core.errors import InputRefusedError, ModelCrashedError, PlanError
 from auditkit.core.files import sha256_tree
 from auditkit.core.model import Differentiable
 from auditkit.models.open import open_model
@@ -222,6 +223,22 @@ def test_a_plan_without_a_model_to_open():
         open_model(ModelSpec(kind="predictions", prediction="p"))
     with pytest.raises(PlanError, match="Python API"):
         open_model(ModelSpec(kind="python"))
+
+
+def test_a_file_that_changes_while_it_loads_is_refused_and_no_process_is_left(bundle, tmp_path, monkeypatch):
+    copy = tmp_path / "model"
+    shutil.copytree(bundle, copy)
+    started = []
+
+    def swapped(*arguments):
+        started.append(open_in_worker(*arguments))
+        (copy / "model.safetensors").write_bytes(b"another model")
+        return started[0]
+
+    monkeypatch.setattr("auditkit.models.open.open_in_worker", swapped)
+    with pytest.raises(InputRefusedError, match="changed while it was loaded"):
+        open_model(ModelSpec(kind="torch", path=copy), device="cpu")
+    assert gone(started[0].pid)
 
 
 def test_a_device_that_is_not_there_is_a_wrong_plan(bundle):
