@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 
-from auditkit.models.worker.limits import apply_at_start
+from auditkit.models.worker.limits import apply_at_start, leave
 
 
 def main() -> None:
@@ -18,7 +17,7 @@ def main() -> None:
         serve(connection)
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    leave(0)
 
 
 if __name__ == "__main__":

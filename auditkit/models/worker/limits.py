@@ -8,6 +8,7 @@ import os
 import site
 import sys
 from collections.abc import Mapping
+from typing import NoReturn
 
 _KEEP = ("PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 _KEEP_PREFIXES = ("LC_", "OMP_", "MKL_", "OPENBLAS_", "KMP_", "CUDA_", "NVIDIA_", "PYTORCH_", "TORCH_NUM")
@@ -39,6 +40,7 @@ def apply_at_start() -> None:
     """No core dumps, small files, few open files, no new privileges; first to go when memory runs out."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
+import shutil
 
         for name, bound in (
             (resource.RLIMIT_CORE, 0),
@@ -69,3 +71,12 @@ def _lower(name: int, bound: int) -> None:
     if hard != resource.RLIM_INFINITY:
         bound = min(bound, hard)
     resource.setrlimit(name, (bound, bound))
+
+
+def leave(code: int) -> NoReturn:
+    """End this process at once, without anybody's exit handlers; the home that was made for it goes with it.
+
+    The parent removes that home, too, but a parent that was killed can't.
+    """
+    shutil.rmtree(os.environ["HOME"], ignore_errors=True)
+    os._exit(code)

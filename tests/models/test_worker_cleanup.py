@@ -1,0 +1,40 @@
+"""A worker whose parent was killed ends by itself and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+SCRIPT = """
+import sys, time
+from auditkit.models.worker.process import WorkerProcess
+worker = WorkerProcess("m")
+print(worker.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_nothing_is_left_when_the_parent_is_killed(tmp_path: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, env=environment) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert list(tmp_path.glob("auditkit-worker-*"))
+        time.sleep(1.5)  # until the child has come to its loop
+        parent.send_signal(signal.SIGKILL)
+    end = time.monotonic() + 20
+    while time.monotonic() < end and (_alive(pid) or list(tmp_path.iterdir())):
+        time.sleep(0.1)
+    assert not _alive(pid)
+    assert not list(tmp_path.iterdir())
