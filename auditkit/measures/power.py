@@ -65,8 +65,9 @@ def rows_to_decide(estimate: Estimate, bound: float) -> int | None:
     """Rows in all with which an interval such as this one would no longer straddle `bound`.
 
     Widths shrink with the square root of the rows; the value is taken to stay. An end that stands at 0 or 1 may have
-    been cut off there and hides how wide the interval is: the wider side then counts for it, and the log scale where
-    that is the upper end (of a ratio). None without an interval, or where the value is at the bound.
+    been cut off there and hides how wide the interval is: the wider side then counts for it. Where that is the upper
+    end (of a ratio), the plain scale tells too few rows and the log scale too many: their geometric mean is taken.
+    None without an interval, or where the value is at the bound.
     """
     if estimate.value is None or estimate.low is None or estimate.high is None or estimate.n < 1:
         return None
@@ -78,7 +79,7 @@ def rows_to_decide(estimate: Estimate, bound: float) -> int | None:
         down = up = max(down, up)
     widths = (up if bound > value else down) / abs(bound - value)
     if high == 1 > value and low > 0 and bound > 0:
-        widths = max(widths, math.log(value / low) / abs(math.log(bound / value)))
+        widths = max(widths, math.sqrt(widths * math.log(value / low) / abs(math.log(bound / value))))
     needed = estimate.n * widths**2
     return None if needed > _MOST_ROWS else max(1, math.ceil(needed))
 
