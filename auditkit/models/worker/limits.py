@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import shutil
 import site
 import sys
 from collections.abc import Mapping
@@ -40,7 +41,6 @@ def apply_at_start() -> None:
     """No core dumps, small files, few open files, no new privileges; first to go when memory runs out."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
-import shutil
 
         for name, bound in (
             (resource.RLIMIT_CORE, 0),
