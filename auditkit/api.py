@@ -11,14 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import PrivateAttr
-
 from auditkit.core.audit import Audit
 from auditkit.core.errors import PlanError
 from auditkit.core.model import Model, OutputKind
 from auditkit.core.progress import SilentProgress
 from auditkit.data.dataset import Dataset
 from auditkit.data.frames import to_table
+from auditkit.data.spec import label_text
 from auditkit.pipeline.audit import perform
 from auditkit.pipeline.document import Document
 from auditkit.pipeline.gate_file import GateRequest, parse_bound, prepare_gate
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 
 class FinishedAudit(Audit):
     """An `Audit` that shows itself in a notebook and can be saved."""
-
-    _directory: Path | None = PrivateAttr(default=None)
 
     def _repr_html_(self) -> str:
         from auditkit.report.notebook import card
@@ -119,7 +116,7 @@ def audit(
     prepared.allow_inconclusive = allow_inconclusive
     if out is None:
         return _finish(perform(prepared, Clock()))
-    result = run_prepared(prepared, directory=Path(out), resume=False, formats=formats, digest=loaded.digest)
+    result = run_prepared(prepared, directory=Path(out), resume=False, formats=formats)
     return _finish(result.audit)
 
 
@@ -144,8 +141,6 @@ def gate(
     """
     bounds = [parse_bound("--max", f"{metric}={bound}") for metric, bound in (max or {}).items()]
     bounds += [parse_bound("--min", f"{metric}={bound}") for metric, bound in (min or {}).items()]
-    from auditkit.data.spec import label_text
-
     request = GateRequest(
         target=target,
         prediction=prediction,
@@ -197,6 +192,7 @@ def _prepare(loaded: LoadedPlan, frames: Mapping[str, Any], model: object, outpu
     return Prepared(
         plan=plan,
         stated=loaded.stated,
+        digest=loaded.digest,
         dataset=dataset,
         checks=checks,
         open_model=_opener(model, dataset, plan.model.classes, outputs, plan.run.device),

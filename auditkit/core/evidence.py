@@ -72,9 +72,15 @@ class Evidence:
         names = tuple(attribute.split(INTERSECTION)) if isinstance(attribute, str) else attribute
         key = (split, INTERSECTION.join(names))
         if key not in self._groups:
-            parts = [self.load_groups(split, name) for name in names]
-            self._groups[key] = parts[0] if len(parts) == 1 else cross(parts)
+            self._groups[key] = self.load_groups(split, names[0]) if len(names) == 1 else self._cross(split, names)
         return self._groups[key]
+
+    def _cross(self, split: str, names: tuple[str, ...]) -> Groups:
+        others = [other for other in self.data.splits if other != split]
+        return cross(
+            [self.groups(split, name) for name in names],
+            [[self.groups(other, name) for name in names] for other in others],
+        )
 
     def rng(self, *purpose: str) -> np.random.Generator:
         """A generator that depends on the audit's seed and the purpose alone, never on what ran before."""

@@ -88,19 +88,28 @@ class Groups:
         return replace(self, codes=self.codes[keep])
 
 
-def cross(parts: Sequence[Groups]) -> Groups:
+def cross(parts: Sequence[Groups], elsewhere: Sequence[Sequence[Groups]] = ()) -> Groups:
     """The intersection of attributes on the same rows: one group for each combination of labels that a row has.
 
-    Labels are joined by `×` in the order given. Combinations that none of these rows has are left out: nobody declared
-    them. Raises `ValueError` without an attribute.
+    Labels are joined by `×` in the order given. `elsewhere` are the same attributes (with the same labels) on the rows
+    of other splits: a combination that a row there has must be here, too, and is an absent group where it is not.
+    Combinations that no row anywhere has are left out: nobody declared them. Raises `ValueError` without an attribute.
     """
     if not parts:
         raise ValueError("cross() needs at least one attribute")
-    codes = parts[0].codes
     labels = list(parts[0].labels)
     for part in parts[1:]:
-        codes = codes * len(part.labels) + part.codes
         labels = [f"{left}{INTERSECTION}{right}" for left in labels for right in part.labels]
-    present, compact = np.unique(codes, return_inverse=True)
+    codes = _combined(parts)
+    present = np.unique(np.concatenate([codes, *(_combined(other) for other in elsewhere)]))
     attribute = INTERSECTION.join(part.attribute for part in parts)
-    return Groups(attribute, tuple(labels[i] for i in present), compact.astype(np.int64))
+    compact = np.searchsorted(present, codes).astype(np.int64)
+    return Groups(attribute, tuple(labels[i] for i in present), compact)
+
+
+def _combined(parts: Sequence[Groups]) -> IntArray:
+    """One code for each combination of labels, `[n]`."""
+    codes = parts[0].codes
+    for part in parts[1:]:
+        codes = codes * len(part.labels) + part.codes
+    return codes

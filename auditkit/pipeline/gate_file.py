@@ -13,6 +13,7 @@ import pyarrow as pa
 from auditkit.core.audit import Audit
 from auditkit.core.check import Check
 from auditkit.core.errors import PlanError, Problem, nearest
+from auditkit.core.files import digest_of
 from auditkit.core.progress import Progress
 from auditkit.core.task import Task
 from auditkit.core.types import INTERSECTION
@@ -101,7 +102,15 @@ def prepare_gate(
     if problems:
         raise PlanError(problems)
     stated = loaded.stated.model_copy(update={"gates": plan.gates})
-    return Prepared(plan=plan, stated=stated, dataset=dataset, checks=checks, open_model=None, progress=progress)
+    return Prepared(
+        plan=plan,
+        stated=stated,
+        digest=digest_of(stated.model_dump(mode="json")),
+        dataset=dataset,
+        checks=checks,
+        open_model=None,
+        progress=progress,
+    )
 
 
 def _load(source: Path | None, request: GateRequest, name: str) -> LoadedPlan:
@@ -177,5 +186,5 @@ def gate_file(
     prepared.allow_inconclusive = allow_inconclusive
     if out is None:
         return perform(prepared, Clock()), None
-    result = run_prepared(prepared, directory=out, resume=False, formats=formats, digest="")
+    result = run_prepared(prepared, directory=out, resume=False, formats=formats)
     return result.audit, result

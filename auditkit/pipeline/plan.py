@@ -59,17 +59,23 @@ class GateSpec(_Section):
         return None if self.by is None else INTERSECTION.join(self.by)
 
 
-_UNITS = {"s": 1.0, "second": 1.0, "m": 60.0, "min": 60.0, "minute": 60.0, "h": 3600.0, "hour": 3600.0}
+_UNITS = {
+    unit: seconds
+    for seconds, units in {
+        1.0: ("s", "sec", "second", "seconds"),
+        60.0: ("m", "min", "minute", "minutes"),
+        3600.0: ("h", "hour", "hours"),
+    }.items()
+    for unit in units
+}
 
 
 def _seconds(value: Any) -> Any:
     """`30 minutes`, `90 s`, `1.5 hours` or a number of seconds."""
     if not isinstance(value, str):
         return value
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+?)s?\s*", value)
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", value)
     if match is None or match[2] not in _UNITS:
-        if re.fullmatch(r"\s*\d+(?:\.\d+)?\s*s\s*", value):
-            return float(value.strip()[:-1])
         raise ValueError("expected a duration such as `30 minutes`, `90 s` or `1.5 hours`")
     return float(match[1]) * _UNITS[match[2]]
 

@@ -52,6 +52,8 @@ class Prepared:
     plan: Plan
     #: The plan as it was written, with relative paths: what the result shows.
     stated: Plan
+    #: The digest of the plan, for the journal.
+    digest: str
     dataset: Dataset
     checks: list[Check]
     open_model: Callable[[], Model] | None

@@ -86,12 +86,10 @@ def run_plan(
     prepared = prepare(loaded, progress)
     prepared.allow_inconclusive = allow_inconclusive
     directory = choose_directory(loaded.plan.name, out, resume)
-    return run_prepared(prepared, directory=directory, resume=resume, formats=formats, digest=loaded.digest)
+    return run_prepared(prepared, directory=directory, resume=resume, formats=formats)
 
 
-def run_prepared(
-    prepared: Prepared, *, directory: Path, resume: bool, formats: Sequence[str], digest: str
-) -> RunResult:
+def run_prepared(prepared: Prepared, *, directory: Path, resume: bool, formats: Sequence[str]) -> RunResult:
     """Run a prepared audit into a locked directory, with a journal line for everything that happens."""
     plan = prepared.plan
     began, started = time.perf_counter(), datetime.now(UTC)
@@ -99,7 +97,9 @@ def run_prepared(
         journal = Journal(directory / JOURNAL)
         try:
             resumed = bool(journal.entries)
-            journal.record("start", name=plan.name, plan=digest, data=prepared.dataset.digests, resumed=resumed)
+            journal.record(
+                "start", name=plan.name, plan=prepared.digest, data=prepared.dataset.digests, resumed=resumed
+            )
             prepared.keeper = RunKeeper(journal, directory)
             prepared.store = DirectoryStore(directory / EVIDENCE)
             clock = Clock()
@@ -163,6 +163,7 @@ def prepare(loaded: LoadedPlan, progress: Progress) -> Prepared:
     return Prepared(
         plan=plan,
         stated=loaded.stated,
+        digest=loaded.digest,
         dataset=dataset,
         checks=checks,
         open_model=None if plan.model.kind == "predictions" else lambda: open_model_of(plan),

@@ -1,4 +1,4 @@
-"""Random samples of rows for probes: chosen by a hash of the row's position, so that they never depend on order."""
+"""Random samples of rows for probes: drawn by the audit's seed and the split alone, whatever ran before."""
 
 from __future__ import annotations
 

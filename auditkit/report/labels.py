@@ -6,8 +6,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from auditkit.checks.registry import CHECKS
 from auditkit.core.finding import Bounds, Finding, Scope
-from auditkit.report.messages import CHECKS, FAMILIES, text
+from auditkit.report.messages import FAMILIES, text
 from auditkit.report.numbers import bound
 from auditkit.report.text import line
 
@@ -29,8 +30,10 @@ def metric_label(metric: str) -> str:
 
 
 def check_title(check: str) -> str:
-    """The title of a check's section: a built-in's own, else made from its id."""
-    return CHECKS.get(check) or metric_label(check.partition(".")[2] or check)
+    """The title of a check's section: its own where it is installed, else made from its id."""
+    if check in CHECKS.names():
+        return line(CHECKS.get(check).title)
+    return metric_label(check.partition(".")[2] or check)
 
 
 def family_title(family: str) -> str:

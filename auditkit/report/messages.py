@@ -214,17 +214,6 @@ MESSAGES: Mapping[str, str] = {
 #: The sections of the report, in order: family, title, and the question it answers.
 FAMILIES: Mapping[str, tuple[str, str]] = {name: (name.capitalize(), asked) for name, asked in QUESTIONS.items()}
 
-CHECKS: Mapping[str, str] = {
-    "performance.summary": "Overall performance",
-    "generalization.gap": "Training against test",
-    "overfitting.gap": "Signs of overfitting",
-    "bias.groups": "Rates and gaps between groups",
-    "calibration.reliability": "Reliability of the scores",
-    "explainability.attribution": "Attributions and their test",
-    "data.integrity": "Integrity",
-    "data.leakage": "Leakage between splits",
-}
-
 
 def text(key: str, **parameters: object) -> str:
     """The message `key`, its parameters filled in. Raises `KeyError` for an unknown key."""

@@ -24,7 +24,14 @@ KILLS = 10
 def _start(plan: Path, out: Path, *options: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "auditkit", "--quiet", "run", str(plan), "--out", str(out), *options]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
+
+    def heed_interrupts() -> None:
+        """A shell that runs the tests in the background makes its children ignore Ctrl-C."""
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment, preexec_fn=heed_interrupts
+    )
 
 
 def comparable(out: Path) -> dict[str, Any]:

@@ -93,6 +93,19 @@ def test_one_problem(tmp_path: Path, old: str, new: str, expected: str) -> None:
     assert len(problems) == 1, problems
 
 
+@pytest.mark.parametrize(
+    ("written", "seconds"), [("30 minutes", 1800), ("90 s", 90), ("1.5 hours", 5400), ("1 minute", 60), ("2h", 7200)]
+)
+def test_durations(tmp_path: Path, written: str, seconds: float) -> None:
+    loaded = _load(tmp_path, GOOD.replace("30 minutes", written))
+    assert loaded.plan.run.budget == seconds  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("written", ["500 ms", "10 hs", "-1 s", "5 days"])
+def test_no_durations(tmp_path: Path, written: str) -> None:
+    assert "expected a duration" in _problems(tmp_path, GOOD.replace("30 minutes", written))[0]
+
+
 @pytest.mark.parametrize("gates", ["gates: []", "gates:", "gates: no", "gates: false", ""])
 def test_gates_must_be_a_list_or_none(tmp_path: Path, gates: str) -> None:
     head = GOOD.split("gates:")[0]

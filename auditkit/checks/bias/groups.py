@@ -65,7 +65,7 @@ class BiasGroups(Check):
     """
 
     id: ClassVar[str] = "bias.groups"
-    title: ClassVar[str] = "Groups"
+    title: ClassVar[str] = "Rates and gaps between groups"
     messages: ClassVar[dict[str, str]] = {
         "rate": "{metric} of {attribute} '{group}' on {split}: {value}",
         "few": "Only {rows} stand behind it, fewer than {least}: too few to carry a verdict.",

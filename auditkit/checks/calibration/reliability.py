@@ -73,7 +73,7 @@ class CalibrationReliability(Check):
     """
 
     id: ClassVar[str] = "calibration.reliability"
-    title: ClassVar[str] = "Calibration"
+    title: ClassVar[str] = "Reliability of the scores"
     messages: ClassVar[dict[str, str]] = {
         "value": "{metric}{part} on {split}: {value}",
         "beyond": "Scores are certainly further than {tolerance} from the observed rates on average: they can't be "

@@ -58,7 +58,7 @@ class ExplainabilityAttribution(Check):
     """
 
     id: ClassVar[str] = "explainability.attribution"
-    title: ClassVar[str] = "What the answers rest on"
+    title: ClassVar[str] = "Attributions and their test"
     uses: ClassVar[tuple[str, ...]] = ("attributions", "permutations", "deletion")
     messages: ClassVar[dict[str, str]] = {
         "nothing": "no attributions ({attributions}); no permutation importance ({permutations})",

@@ -44,7 +44,7 @@ class GeneralizationGap(Check):
     """
 
     id: ClassVar[str] = "generalization.gap"
-    title: ClassVar[str] = "Generalization"
+    title: ClassVar[str] = "Training against test"
     messages: ClassVar[dict[str, str]] = {
         "gap": "{metric} on {split}: {value} worse than on train",
         "better": "{metric} on {split}: {value} better than on train",

@@ -50,7 +50,7 @@ class OverfittingGap(Check):
     """
 
     id: ClassVar[str] = "overfitting.gap"
-    title: ClassVar[str] = "Overfitting"
+    title: ClassVar[str] = "Signs of overfitting"
     uses: ClassVar[tuple[str, ...]] = ("history",)
     messages: ClassVar[dict[str, str]] = {
         "lost": "{metric} is {value} worse on {split} than on train, relative to train",

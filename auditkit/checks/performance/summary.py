@@ -66,7 +66,7 @@ class PerformanceSummary(Check):
     """
 
     id: ClassVar[str] = "performance.summary"
-    title: ClassVar[str] = "Performance"
+    title: ClassVar[str] = "Overall performance"
     uses: ClassVar[tuple[str, ...]] = ("baseline",)
     messages: ClassVar[dict[str, str]] = {
         "metric": "{metric} on {split}: {value}",
