@@ -91,20 +91,26 @@ class Groups:
 def cross(parts: Sequence[Groups], elsewhere: Sequence[Sequence[Groups]] = ()) -> Groups:
     """The intersection of attributes on the same rows: one group for each combination of labels that a row has.
 
-    Labels are joined by `×` in the order given. `elsewhere` are the same attributes (with the same labels) on the rows
-    of other splits: a combination that a row there has must be here, too, and is an absent group where it is not.
-    Combinations that no row anywhere has are left out: nobody declared them. Raises `ValueError` without an attribute.
+    `elsewhere` are the same attributes (with the same labels) on the rows of other splits: a combination that a row
+    there has must be here, too, and is an absent group where it is not. So are all combinations of a label that no row
+    anywhere has: somebody declared it. Labels are joined by `×` in the order given; a `×` inside a label is written
+    `\\×`, so that no two combinations share a name. Raises `ValueError` without an attribute.
     """
     if not parts:
         raise ValueError("cross() needs at least one attribute")
-    labels = list(parts[0].labels)
-    for part in parts[1:]:
-        labels = [f"{left}{INTERSECTION}{right}" for left in labels for right in part.labels]
     codes = _combined(parts)
-    present = np.unique(np.concatenate([codes, *(_combined(other) for other in elsewhere)]))
+    present = np.unique(
+        np.concatenate([codes, *(_combined(other) for other in elsewhere), _declared(parts, elsewhere)])
+    )
     attribute = INTERSECTION.join(part.attribute for part in parts)
-    compact = np.searchsorted(present, codes).astype(np.int64)
-    return Groups(attribute, tuple(labels[i] for i in present), compact)
+    sizes = [len(part.labels) for part in parts]
+    digits = np.unravel_index(present, sizes) if len(present) else [present for _ in parts]
+    names = [
+        [part.labels[d].replace(INTERSECTION, f"\\{INTERSECTION}") for d in ds]
+        for part, ds in zip(parts, digits, strict=True)
+    ]
+    labels = tuple(INTERSECTION.join(combination) for combination in zip(*names, strict=True))
+    return Groups(attribute, labels, np.searchsorted(present, codes).astype(np.int64))
 
 
 def _combined(parts: Sequence[Groups]) -> IntArray:
@@ -113,3 +119,16 @@ def _combined(parts: Sequence[Groups]) -> IntArray:
     for part in parts[1:]:
         codes = codes * len(part.labels) + part.codes
     return codes
+
+
+def _declared(parts: Sequence[Groups], elsewhere: Sequence[Sequence[Groups]]) -> IntArray:
+    """The codes of all combinations with a label that no row of any split has."""
+    found = []
+    sizes = [len(part.labels) for part in parts]
+    for position, part in enumerate(parts):
+        seen = [part.codes, *(other[position].codes for other in elsewhere)]
+        for label in np.setdiff1d(np.arange(len(part.labels)), np.concatenate(seen)):
+            axes = [np.array([label]) if k == position else np.arange(size) for k, size in enumerate(sizes)]
+            grid = np.meshgrid(*axes, indexing="ij")
+            found.append(np.ravel_multi_index([axis.ravel() for axis in grid], sizes))
+    return np.concatenate(found).astype(np.int64) if found else np.empty(0, dtype=np.int64)

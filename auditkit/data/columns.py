@@ -61,6 +61,11 @@ class _Finder:
         self.say(where, f"no column {column!r} in {files}{nearest(column, known)}")
         return False
 
+    def unreadable(self, column: str) -> bool:
+        """Whether the splits that have this column can't be reconciled, or hold what can't be read."""
+        found = merged(source.family(column) for source in self.sources.values() if column in source.columns)
+        return found is None or found is Family.NESTED
+
     def family(self, where: str, column: str, *, text: bool = False) -> Family:
         """The column's family over the splits; says where they can't be reconciled (as `text`, most can)."""
         by_split = {split: source.family(column) for split, source in self.sources.items()}
@@ -110,7 +115,11 @@ def resolve(
     inputs: dict[str, InputKind | None] = {}
     notes: list[str] = []
     if read_inputs:
-        chosen = _declared(finder) if spec.inputs is not None else _found(finder, {*extra, *exclude}, notes)
+        chosen = (
+            _declared(finder)
+            if spec.inputs is not None
+            else _found(finder, {*extra, *exclude}, notes, optional=bool(extra))
+        )
         for name, kind, family in chosen:
             families.setdefault(name, family)
             inputs[name] = kind
@@ -184,7 +193,10 @@ def _declared(finder: _Finder) -> Iterator[tuple[str, InputKind | None, Family]]
         yield name, declared.kind, family
 
 
-def _found(finder: _Finder, without: set[str], notes: list[str]) -> Iterator[tuple[str, InputKind | None, Family]]:
+def _found(
+    finder: _Finder, without: set[str], notes: list[str], *, optional: bool
+) -> Iterator[tuple[str, InputKind | None, Family]]:
+    """The columns that no role takes. Where no model reads them (`optional`), those that can't be read are left out."""
     spec = finder.spec
     taken = {*without, *spec.sensitive, spec.target, spec.id, spec.cluster, spec.weight}
     names = dict.fromkeys(name for source in finder.sources.values() for name in source.columns)
@@ -195,6 +207,11 @@ def _found(finder: _Finder, without: set[str], notes: list[str]) -> Iterator[tup
             notes.append(f"column {name!r} was taken for a data frame's row numbers and is no input")
             continue
         lacking = [source.name for source in finder.sources.values() if name not in source.columns]
+        if optional and (lacking or finder.unreadable(name)):
+            notes.append(
+                f"column {name!r} can't be read the same way in all splits, so the checks of data leave it out"
+            )
+            continue
         if lacking:
             finder.say("data.inputs", f"column {name!r} is not in {lacking[0]}; add it there, or list the inputs here")
             continue

@@ -14,6 +14,7 @@ from auditkit.core.finding import Finding
 from auditkit.core.model import Model, ModelInfo
 from auditkit.core.version import __version__
 from auditkit.data.dataset import Dataset
+from auditkit.pipeline.doubts import doubts_about
 from auditkit.pipeline.environment import environment, versions
 from auditkit.pipeline.evidence import build_evidence
 from auditkit.pipeline.gates import judge
@@ -157,7 +158,7 @@ def _conclude(
     judgement = judge(
         plan.gate_list,
         findings,
-        unscored={summary.split: summary.unscored for summary in data},
+        doubts=doubts_about(evidence),
         allow_inconclusive=prepared.allow_inconclusive,
         crashed=crashed,
     )

@@ -111,6 +111,9 @@ def _refuse_aliases(text: str, source: str) -> None:
 
 def _convert(node: Node, location: Location, document: Document) -> Any:
     document.lines.setdefault(location, node.start_mark.line + 1)
+    if not isinstance(node, ScalarNode) and str(node.tag) not in (f"{_TAG}map", f"{_TAG}seq"):
+        line = node.start_mark.line + 1
+        document.problems.append(Problem(dotted(location), f"the YAML tag {node.tag} is not allowed", line))
     if isinstance(node, MappingNode):
         return _mapping(node, location, document)
     if isinstance(node, SequenceNode):

@@ -16,6 +16,7 @@ from auditkit.core.tables import PREDICTIONS, ROWS
 from auditkit.core.task import Task
 from auditkit.core.types import MISSING_GROUP
 from auditkit.data.dataset import Dataset
+from auditkit.data.survey import named_group
 from auditkit.tasks.build import build_outcomes
 
 
@@ -74,7 +75,7 @@ def _groups(dataset: Dataset, rows: pa.Table, attribute: str) -> Groups:
     encoded = pc.dictionary_encode(rows[f"group:{attribute}"].combine_chunks())
     position = {label: index for index, label in enumerate(labels)}
     lookup = []
-    for label in encoded.dictionary.to_pylist():
+    for label in map(named_group, encoded.dictionary.to_pylist()):
         if label not in position:
             position[label] = len(labels)
             labels.append(label)

@@ -88,7 +88,7 @@ def prepare_gate(
         plan.data,
         extra=extra,
         exclude=extra,
-        read_inputs=False,
+        read_inputs=True,
         frames=None if frame is None else {"test": frame},
     )
     checks, _ = select_checks(plan)

@@ -28,35 +28,44 @@ def judge(
     gates: Sequence[GateSpec],
     findings: Sequence[Finding],
     *,
-    unscored: Mapping[str, int],
+    doubts: Mapping[str, str],
     allow_inconclusive: bool = False,
     crashed: bool = False,
 ) -> Judgement:
     """Judge every gate against the findings that it selects.
 
-    `unscored` counts the rows of each split without a prediction: a gate can't pass on what was not scored.
+    `doubts` says for a split in one sentence why no gate may pass on it (see `pipeline.doubts`).
     `crashed` says that the audit could not be finished (exit code 3 before any other).
     """
-    gated = tuple(judged for gate in gates for judged in _judge_gate(gate, findings, unscored))
+    gated = tuple(judged for gate in gates for judged in _judge_gate(gate, findings, doubts))
     code = 3 if crashed else _exit_code(gated, allow_inconclusive)
     return Judgement(gated, _verdict(gated, crashed), code)
 
 
-def _judge_gate(gate: GateSpec, findings: Sequence[Finding], unscored: Mapping[str, int]) -> list[Finding]:
+def _judge_gate(gate: GateSpec, findings: Sequence[Finding], doubts: Mapping[str, str]) -> list[Finding]:
     bounds = Bounds(max=gate.max, min=gate.min)
     matches = [finding for finding in findings if selects(gate, finding)]
-    if gate.by is None and gate.group is None:
-        # Where a metric exists for all rows together, that is what a gate without `by` means.
-        matches = [finding for finding in matches if finding.scope.attribute is None] or matches
     if not matches:
         return [_unmatched(gate, bounds, findings)]
-    return [judge_finding(finding, bounds, unscored.get(finding.scope.split or "", 0)) for finding in matches]
+    return [judge_finding(finding, bounds, _doubt(finding, doubts)) for finding in matches]
+
+
+def _doubt(finding: Finding, doubts: Mapping[str, str]) -> str | None:
+    """What stands against a pass: in the finding's own split, or in the one that it is compared with.
+
+    What the data alone says (the family `data`) needs no doubt about predictions or copies: it counts them.
+    """
+    if finding.family == "data":
+        return None
+    about = (finding.scope.split, finding.scope.reference)
+    return next((doubts[split] for split in about if split is not None and split in doubts), None)
 
 
 def selects(gate: GateSpec, finding: Finding) -> bool:
     """Whether a gate selects a finding: by check, metric and split, and by whatever else it names.
 
-    Without `by`, a group metric is selected for each sensitive column by itself; an intersection must be named.
+    Without `by`, a metric is selected for all rows together and for each sensitive column by itself, as far as it
+    exists for them; an intersection must be named, and `by: none` selects it for all rows together alone.
     """
     scope = finding.scope
     if finding.check != gate.check or finding.metric != gate.metric:
@@ -64,19 +73,28 @@ def selects(gate: GateSpec, finding: Finding) -> bool:
     if scope.split != (gate.split or DEFAULT_SPLIT) and not (scope.split is None and gate.split is None):
         return False
     if gate.by is not None:
-        if scope.attribute is None or _columns(scope.attribute) != tuple(sorted(gate.by)):
+        if _columns(scope.attribute) != tuple(sorted(gate.by)):
             return False
     elif scope.attribute is not None and INTERSECTION in scope.attribute:
         return False
-    if gate.group is not None and scope.groups != (gate.group,):
+    if gate.group is not None and scope.groups != (_in_order(gate, scope.attribute),):
         return False
     if gate.class_ is not None and scope.class_ != gate.class_:
         return False
     return gate.slice is None or _same_slice(gate, scope)
 
 
-def _columns(attribute: str) -> tuple[str, ...]:
-    return tuple(sorted(attribute.split(INTERSECTION)))
+def _columns(attribute: str | None) -> tuple[str, ...]:
+    return () if attribute is None else tuple(sorted(attribute.split(INTERSECTION)))
+
+
+def _in_order(gate: GateSpec, attribute: str | None) -> str | None:
+    """The gate's group with its parts in the finding's order of columns: `A×F` by race×sex is `F×A` by sex×race."""
+    labels = (gate.group or "").split(INTERSECTION)
+    if gate.by is None or attribute is None or len(labels) != len(gate.by) or len(labels) < 2:
+        return gate.group
+    of_column = dict(zip(gate.by, labels, strict=True))
+    return INTERSECTION.join(of_column.get(column, "") for column in attribute.split(INTERSECTION))
 
 
 def _same_slice(gate: GateSpec, scope: Scope) -> bool:
@@ -85,14 +103,14 @@ def _same_slice(gate: GateSpec, scope: Scope) -> bool:
     return sorted(map(str, wanted)) == sorted(map(str, found))
 
 
-def judge_finding(finding: Finding, bounds: Bounds, unscored: int = 0) -> Finding:
+def judge_finding(finding: Finding, bounds: Bounds, doubt: str | None = None) -> Finding:
     """The finding as a gate sees it: pass, fail, inconclusive or error, and one sentence that says why."""
-    status, reason = _status(finding, bounds, unscored)
+    status, reason = _status(finding, bounds, doubt)
     identity = finding_id(finding.check, finding.metric, finding.scope, bounds)
     return finding.model_copy(update={"id": identity, "gate": bounds, "status": status, "reason": reason})
 
 
-def _status(finding: Finding, bounds: Bounds, unscored: int) -> tuple[Status, str | None]:
+def _status(finding: Finding, bounds: Bounds, doubt: str | None) -> tuple[Status, str | None]:
     if finding.value is None:
         return Status.ERROR, f"There is no value to judge: {finding.reason or 'the metric was not measured'}."
     if finding.interval is None:
@@ -111,10 +129,8 @@ def _status(finding: Finding, bounds: Bounds, unscored: int) -> tuple[Status, st
         )
     if not finding.sufficient:
         return Status.INCONCLUSIVE, f"{finding.reason or 'Too few rows stand behind it'}; too little for a pass."
-    if unscored:
-        return Status.INCONCLUSIVE, (
-            f"{unscored:,} rows of the split could not be scored, so the value speaks only for the rest."
-        )
+    if doubt is not None:
+        return Status.INCONCLUSIVE, doubt
     return Status.PASS, None
 
 

@@ -18,7 +18,9 @@ class _Section(BaseModel):
 
 
 def _by(value: Any) -> Any:
-    """`sex`, `"sex×race"` and `[sex, race]` all become a tuple of columns."""
+    """`sex`, `"sex×race"` and `[sex, race]` all become a tuple of columns; `none` (all rows together) an empty one."""
+    if value == "none":
+        return ()
     if isinstance(value, str):
         return tuple(value.split(INTERSECTION))
     return tuple(value) if isinstance(value, list) else value
@@ -56,7 +58,7 @@ class GateSpec(_Section):
     @property
     def attribute(self) -> str | None:
         """`by` as findings name it."""
-        return None if self.by is None else INTERSECTION.join(self.by)
+        return INTERSECTION.join(self.by) if self.by else None
 
 
 _UNITS = {

@@ -126,6 +126,9 @@ def _selector_problems(
 
 def _by_problems(gate: GateSpec, offers: Sequence[Offer], where: str, plan: Plan) -> list[Problem]:
     assert gate.by is not None
+    if not gate.by:
+        overall = any(not offer.by for offer in offers)
+        return [] if overall else [Problem(f"{where}.by", f"{gate.metric!r} is measured by group only")]
     if not any(offer.by for offer in offers):
         return [Problem(f"{where}.by", f"{gate.metric!r} is not measured by group")]
     known = plan.data.sensitive
@@ -134,7 +137,7 @@ def _by_problems(gate: GateSpec, offers: Sequence[Offer], where: str, plan: Plan
         for column in gate.by
         if column not in known
     ]
-    if len(set(gate.by)) < len(gate.by) or not gate.by:
+    if len(set(gate.by)) < len(gate.by):
         problems.append(Problem(f"{where}.by", "must name different columns"))
     return problems
 

@@ -20,6 +20,7 @@ def settle_task(
     """
     survey, spec = dataset.survey, plan.model
     classes = spec.classes or (tuple(spec.scores) if spec.scores else None)
+    _refuse_other_scores(plan)
     _refuse_other_order(classes, info)
     labels = survey.labels
     if labels is not None and len(labels) < 2 and spec.task is None and classes is None:
@@ -39,6 +40,18 @@ def settle_task(
         distinct=survey.target_distinct,
         threshold=spec.threshold,
     )
+
+
+def _refuse_other_scores(plan: Plan) -> None:
+    """`model.scores` names one column for each class, by its label."""
+    spec = plan.model
+    if spec.scores is None:
+        return
+    if len(set(spec.scores.values())) < len(spec.scores):
+        raise PlanError(Problem("model.scores", "names one column twice; each class has a column of its own"))
+    if spec.classes is not None and set(spec.classes) != set(spec.scores):
+        wrong = sorted(set(spec.classes) ^ set(spec.scores))
+        raise PlanError(Problem("model.scores", f"its labels are not those of model.classes: {', '.join(wrong)}"))
 
 
 def _refuse_other_order(classes: tuple[str, ...] | None, info: ModelInfo | None) -> None:

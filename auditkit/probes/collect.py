@@ -49,7 +49,9 @@ def table_keys(context: ProbeContext, version: Mapping[str, Any]) -> dict[str, s
     model = context.spec.model_dump(mode="json", exclude={"path", "threshold", "classes", "task"})
     # A live object has no digest that would tell a changed model from the same one: its evidence is never found again.
     digest = None if info is None else info.sha256 or uuid.uuid4().hex
-    stated = [None if info is None else [info.kind, digest, info.device], model]
+    # The columns of a file of predictions are written in the order of the classes.
+    order = context.evidence.task.classes if context.model is None else None
+    stated = [None if info is None else [info.kind, digest, info.device], model, order]
     shape = [context.shard_rows, context.batch_size]
     base = [__version__, dict(version), data, shape]
     return {name: digest_of([name, base, stated if name == PREDICTIONS.name else None]) for name in TABLES}
@@ -79,7 +81,11 @@ def collect_rounds(
             collected.absent.update(dict.fromkeys(probe.provides, reason))
             continue
         stands_on = [collected.keys[name] for name in (*probe.needs, *probe.after) if name in collected.keys]
-        key = digest_of([probe.name, dict(probe.request()), context.evidence.seed, context.sample_rows, stands_on])
+        # What a probe leaves may follow the predicted class, hence the classes, the positive one and the threshold.
+        task = repr(context.evidence.task)
+        key = digest_of(
+            [probe.name, dict(probe.request()), context.evidence.seed, context.sample_rows, task, stands_on]
+        )
         if not all(store.finished(name, key) for name in probe.provides):
             key = _run(probe, context, store, collected, key)
             event(probe.name, key)

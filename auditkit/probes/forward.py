@@ -64,7 +64,10 @@ def score(context: ProbeContext, chunk: Chunk) -> Outputs:
     if context.model is not None:
         return context.predict(chunk.inputs, len(chunk.row))
     spec = context.spec
-    named = list(spec.scores.values()) if spec.scores else [spec.score] if spec.score is not None else []
+    if spec.scores:  # by label, so that column k is the score of class k whatever order the plan lists them in
+        named = [spec.scores[label] for label in context.evidence.task.classes]
+    else:
+        named = [spec.score] if spec.score is not None else []
     values = np.column_stack([_numbers(chunk.extra[column]) for column in named]) if named else None
     labels = None
     if spec.prediction is not None:
@@ -125,12 +128,14 @@ def _sums(values: Any) -> dict[str, Any]:
             "last": max(present, default=None),
         }
     finite = values[np.isfinite(values)]
+    with np.errstate(over="ignore"):  # sums of absurd numbers are infinite, and the check says what that means
+        total, squares = float(finite.sum()), float(np.square(finite).sum())
     return {
         "kind": InputKind.NUMERIC.value,
         "missing": int(np.isnan(values).sum()),
         "infinite": int(np.isinf(values).sum()),
-        "total": float(finite.sum()),
-        "squares": float(np.square(finite).sum()),
+        "total": total,
+        "squares": squares,
         "low": float(finite.min()) if len(finite) else None,
         "high": float(finite.max()) if len(finite) else None,
     }

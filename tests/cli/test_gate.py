@@ -131,7 +131,7 @@ def degenerate(name: str) -> tuple[pd.DataFrame, list[str]]:
         data["sex"] = [f"id{i}" for i in range(len(data))]
     elif name == "constant predictor":
         data["p"] = 0
-        gate = ["--sensitive", "sex", "--min", "demographic_parity_ratio=0.8"]
+        gate = ["--sensitive", "sex", "--max", f"{EO}=0.5"]
     return data, gate
 
 
@@ -174,6 +174,28 @@ def test_a_definite_failure_elsewhere_still_gives_1(auditkit: Cli, tmp_path: Pat
     data.to_csv(path, index=False)
     answer = run(auditkit, path, *gate, "--min", "accuracy=0.999")
     assert answer.code == 1, answer.text
+
+
+def test_copied_rows_are_no_evidence(auditkit: Cli, tmp_path: Path) -> None:
+    """Sixty rows can't show an accuracy of 0.9; the same sixty rows a hundred times can't, either."""
+    data = frame(60)
+    data["p"] = data["y"]
+    data.loc[0, "p"] = 1 - data.loc[0, "y"]
+    data["income"] = np.random.default_rng(1).normal(size=60)
+    for name, copies in (("once", 1), ("often", 100)):
+        path = tmp_path / f"{name}.parquet"
+        pd.concat([data] * copies).to_parquet(path, index=False)
+        assert run(auditkit, path, "--min", "accuracy=0.9", "--allow-inconclusive").code == (0 if copies == 1 else 5)
+    answer = run(auditkit, tmp_path / "often.parquet", "--min", "accuracy=0.9")
+    assert "99.0% of the rows of test are copies of others" in plain(answer.out)
+
+
+def test_columns_that_nobody_named_may_hold_anything(auditkit: Cli, tmp_path: Path) -> None:
+    data = frame(500)
+    data["lists"], data["bytes"], data["huge"] = [[1, 2]] * 500, [b"x"] * 500, 1e300
+    path = tmp_path / "p.parquet"
+    data.to_parquet(path)
+    assert run(auditkit, path, "--min", "accuracy=0.8").code == 0
 
 
 def test_labels_and_groups_are_taken_as_they_are(auditkit: Cli, tmp_path: Path) -> None:

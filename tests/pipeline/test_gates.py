@@ -67,7 +67,7 @@ def test_deterministic_values_are_judged_by_value() -> None:
 
 def test_no_pass_on_too_few_rows_or_unscored_rows() -> None:
     assert judge_finding(make(sufficient=False), Bounds(max=0.2)).status is Status.INCONCLUSIVE
-    assert judge_finding(make(), Bounds(max=0.2), unscored=1).status is Status.INCONCLUSIVE
+    assert judge_finding(make(), Bounds(max=0.2), "3 rows could not be scored").status is Status.INCONCLUSIVE
     assert judge_finding(make(0.5, (0.4, 0.6), sufficient=False), Bounds(max=0.2)).status is Status.FAIL
 
 
@@ -100,12 +100,12 @@ def test_exit_codes(statuses: str, allow: bool, code: int, verdict: Verdict) -> 
     }
     findings = [make(metric=f"gap{i}", **kinds[s]) for i, s in enumerate(statuses)]
     gates = [gate(metric=f"gap{i}", max=0.1) for i in range(len(statuses))]
-    judgement = judge(gates, findings, unscored={}, allow_inconclusive=allow)
+    judgement = judge(gates, findings, doubts={}, allow_inconclusive=allow)
     assert (judgement.exit_code, judgement.verdict) == (code, verdict)
 
 
 def test_a_crash_comes_before_a_failed_gate() -> None:
-    judgement = judge([gate(max=0.1)], [make(0.5, (0.4, 0.6))], unscored={}, crashed=True)
+    judgement = judge([gate(max=0.1)], [make(0.5, (0.4, 0.6))], doubts={}, crashed=True)
     assert (judgement.exit_code, judgement.verdict) == (3, Verdict.ERROR)
 
 
@@ -133,21 +133,37 @@ def test_several_matches_must_all_pass() -> None:
         make(scope=Scope(split="test", attribute="sex")),
         make(0.5, (0.4, 0.6), scope=Scope(split="test", attribute="race")),
     ]
-    judgement = judge([gate(max=0.1)], findings, unscored={})
+    judgement = judge([gate(max=0.1)], findings, doubts={})
     assert [f.status for f in judgement.findings] == [Status.PASS, Status.FAIL]
     assert judgement.exit_code == 1
 
 
-def test_without_by_the_overall_finding_is_meant_where_there_is_one() -> None:
+def test_without_by_every_single_column_is_meant_and_by_none_means_all_rows() -> None:
     findings = [make(), make(0.5, (0.4, 0.6), scope=Scope(split="test", attribute="sex", groups=("Female",)))]
-    assert judge([gate(max=0.1)], findings, unscored={}).exit_code == 0
-    assert judge([gate(max=0.1, by="sex")], findings, unscored={}).exit_code == 1
-    assert judge([gate(max=0.1, group="Female")], findings, unscored={}).exit_code == 1
+    assert judge([gate(max=0.1)], findings, doubts={}).exit_code == 1
+    assert judge([gate(max=0.1, by="none")], findings, doubts={}).exit_code == 0
+    assert judge([gate(max=0.1, by="sex")], findings, doubts={}).exit_code == 1
+    assert judge([gate(max=0.1, group="Female")], findings, doubts={}).exit_code == 1
+
+
+def test_a_group_of_an_intersection_in_either_order() -> None:
+    finding = make(scope=Scope(split="test", attribute="sex×race", groups=("F×A",)))
+    assert selects(gate(max=1, by=["sex", "race"], group="F×A"), finding)
+    assert selects(gate(max=1, by=["race", "sex"], group="A×F"), finding)
+    assert not selects(gate(max=1, by=["race", "sex"], group="F×A"), finding)
+
+
+def test_a_doubt_about_either_split_forbids_a_pass() -> None:
+    gap = make(scope=Scope(split="test", reference="train"))
+    for split in ("test", "train"):
+        judgement = judge([gate(max=0.1)], [gap], doubts={split: "5 rows could not be scored"}, allow_inconclusive=True)
+        assert judgement.exit_code == 5
+    assert judge([gate(max=0.001)], [make(0.5, (0.4, 0.6))], doubts={"test": "x"}).exit_code == 1
 
 
 def test_a_gate_that_selects_nothing_is_an_error_and_never_forgiven() -> None:
     skipped = make(None, None, metric="skipped", status=Status.SKIPPED, reason="there is no train split")
-    judgement = judge([gate(max=0.1)], [skipped], unscored={}, allow_inconclusive=True)
+    judgement = judge([gate(max=0.1)], [skipped], doubts={}, allow_inconclusive=True)
     assert judgement.exit_code == 5
     assert judgement.findings[0].status is Status.ERROR
     assert "no train split" in (judgement.findings[0].reason or "")
@@ -155,7 +171,7 @@ def test_a_gate_that_selects_nothing_is_an_error_and_never_forgiven() -> None:
 
 def test_an_absent_group_is_named() -> None:
     present = make(scope=Scope(split="test", attribute="sex", groups=("Female",)))
-    judgement = judge([gate(max=0.1, by="sex", group="Other")], [present], unscored={})
+    judgement = judge([gate(max=0.1, by="sex", group="Other")], [present], doubts={})
     assert "'Other' has no rows" in (judgement.findings[0].reason or "")
 
 
