@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from auditkit.cli.output import emit
+
 
 @click.command("checks")
 def checks() -> int:
@@ -15,7 +17,7 @@ def checks() -> int:
     width = max(len(name) for name in names)
     for name in names:
         summary = page(CHECKS.get(name))["summary"].splitlines()[0]
-        click.echo(f"{name:<{width}}  {summary}")
+        emit(f"{name:<{width}}  {summary}")
     return 0
 
 
@@ -28,12 +30,12 @@ def explain(check: str) -> int:
 
     kind = CHECKS.get(check)
     sections = page(kind)
-    click.echo(f"{kind.id}: {kind.title}\n\n{sections.pop('summary')}")
+    emit(f"{kind.id}: {kind.title}\n\n{sections.pop('summary')}")
     for name, text in sections.items():
-        click.echo(f"\n{name.capitalize()}:\n{text}")
+        emit(f"\n{name.capitalize()}:\n{text}")
     if kind.model_fields:
-        click.echo("\nOptions (in the plan, under `checks:`):")
+        emit("\nOptions (in the plan, under `checks:`):")
         for name, info in kind.model_fields.items():
             about = f"  {info.description}" if info.description else ""
-            click.echo(f"    {name}: {info.get_default(call_default_factory=True)!r}{about}")
+            emit(f"    {name}: {info.get_default(call_default_factory=True)!r}{about}")
     return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from auditkit.cli.main import options_of
-from auditkit.cli.output import show
+from auditkit.cli.output import emit, show
 from auditkit.cli.progress import progress_for
 
 
@@ -49,10 +49,8 @@ def command(ctx: click.Context, name: str, out: Path | None) -> int:
         progress=progress,
     )
     show(result.audit, quiet=quiet)
-    click.echo(f"report: {directory / 'audit' / 'report.html'}")
-    click.echo(f"plan:   {plan}")
-    click.echo(f"next:   copy the plan, change a gate, and run it: auditkit run {plan}")
-    click.echo(
-        f"        (as a gate of CI that run would exit with {result.audit.exit_code}; the demo itself exits with 0)"
-    )
+    emit(f"report: {directory / 'audit' / 'report.html'}")
+    emit(f"plan:   {plan}")
+    emit(f"next:   copy the plan, change a gate, and run it: auditkit run {plan}")
+    emit(f"        (as a gate of CI that run would exit with {result.audit.exit_code}; the demo itself exits with 0)")
     return 0

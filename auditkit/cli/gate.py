@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from auditkit.cli.main import options_of
-from auditkit.cli.output import formats_option, show
+from auditkit.cli.output import emit, formats_option, show
 from auditkit.cli.progress import progress_for
 
 
@@ -69,5 +69,5 @@ def command(
     )
     show(audit, quiet=quiet, groups=True)
     for path in result.files if result else ():
-        click.echo(f"{path.name}: {path}")
+        emit(f"{path.name}: {path}")
     return audit.exit_code

@@ -86,6 +86,8 @@ def main(argv: Sequence[str]) -> int:
     except click.ClickException as error:
         error.show()
         return 2
+    except SystemExit:
+        return 0  # Click's answer to a pipe that closed while a help page was printed
     except (click.Abort, KeyboardInterrupt):
         return _say("interrupted; what was finished is kept, --resume goes on with it", 130)
     except Terminated:
@@ -94,8 +96,6 @@ def main(argv: Sequence[str]) -> int:
         return _say(str(error), error.exit_code)
     except MemoryError:
         return _say("out of memory; what was finished is kept, --resume goes on with it", 3)
-    except BrokenPipeError:
-        return _closed_pipe()
     except OSError as error:
         return _say(_os_message(error), 3)
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback for users, exit code 3
@@ -123,14 +123,6 @@ def _os_message(error: OSError) -> str:
     if error.errno == errno.ENOSPC:
         return f"no space is left on the disk{where}; what was finished is kept, --resume goes on with it"
     return f"{error.strerror or error}{where}; what was finished is kept, --resume goes on with it"
-
-
-def _closed_pipe() -> int:
-    """Whoever read our output went away; point stdout elsewhere so that the interpreter's exit does not complain."""
-    import os
-
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
 
 
 def options_of(ctx: click.Context) -> dict[str, Any]:

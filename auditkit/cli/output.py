@@ -39,10 +39,22 @@ def formats_option(function: _Function) -> _Function:
     )(function)
 
 
+def emit(text: str) -> None:
+    """Print a result. A reader who went away (`| head`) changes nothing of what the command answers by its code."""
+    if sys.stdout is None:
+        return
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        # The interpreter flushes stdout once more when it ends; let that go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def show(audit: Audit, *, quiet: bool, groups: bool = False) -> None:
     """Print the verdict and the gates."""
     from auditkit.report.terminal import verdict_table
 
-    color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    width = shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else 120
-    click.echo(verdict_table(audit, color=color, width=width, quiet=quiet, groups=groups))
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    color = terminal and not os.environ.get("NO_COLOR")
+    width = shutil.get_terminal_size((120, 24)).columns if terminal else 120
+    emit(verdict_table(audit, color=color, width=width, quiet=quiet, groups=groups))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from auditkit.cli.output import formats_option
+from auditkit.cli.output import emit, formats_option
 
 
 @click.command("report")
@@ -17,5 +17,5 @@ def command(directory: Path, formats: tuple[str, ...]) -> int:
     from auditkit.pipeline.render import render_again
 
     for path in render_again(directory, formats):
-        click.echo(f"{path.name}: {path}")
+        emit(f"{path.name}: {path}")
     return 0

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from auditkit.cli.main import options_of
-from auditkit.cli.output import formats_option, show
+from auditkit.cli.output import emit, formats_option, show
 from auditkit.cli.progress import progress_for
 
 
@@ -32,9 +32,7 @@ def command(ctx: click.Context, /, plan: Path, out: Path | None, **options: Any)
     from auditkit.pipeline.run import run_plan
 
     if options["trust"] or options["trust_file"] or options["trust_code"]:
-        click.echo(
-            "auditkit: this version opens no file that can run code, so the trust flags change nothing", err=True
-        )
+        click.echo("auditkit: this version opens no file that can run code, so the trust flags change nothing", err=True)
     overrides = {key: options[key] for key in ("device", "seed") if options[key] is not None}
     quiet = options_of(ctx)["quiet"]
     result = run_plan(
@@ -47,5 +45,5 @@ def command(ctx: click.Context, /, plan: Path, out: Path | None, **options: Any)
     )
     show(result.audit, quiet=quiet)
     for path in result.files:
-        click.echo(f"{path.name}: {path}")
+        emit(f"{path.name}: {path}")
     return result.audit.exit_code

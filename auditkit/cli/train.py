@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from auditkit.cli.main import options_of
+from auditkit.cli.output import emit
 from auditkit.cli.progress import progress_for
 
 
@@ -27,7 +28,7 @@ def command(
     overrides = {key: value for key, value in (("device", device), ("seed", seed)) if value is not None}
     progress = progress_for(quiet=options_of(ctx)["quiet"])
     result = train_plan(load_plan(plan, overrides), out=out, resume=resume, progress=progress)
-    click.echo(f"model: {result.path}")
-    click.echo(f"epochs: {result.epochs_run}, best: {result.best_epoch}")
-    click.echo(f"next: auditkit run {plan}")
+    emit(f"model: {result.path}")
+    emit(f"epochs: {result.epochs_run}, best: {result.best_epoch}")
+    emit(f"next: auditkit run {plan}")
     return 0

@@ -123,7 +123,6 @@ def _run_checks(prepared: Prepared, evidence: Evidence, collected: Collected) ->
                 crashed = crashed or broke
                 if not broke:
                     prepared.keeper.keep(check.id, key, found)
-                prepared.keeper.record("check", check=check.id, findings=len(found), crashed=broke)
             findings += found
             bar.advance(note=check.id)
     return findings, crashed

@@ -54,7 +54,9 @@ def parse_bound(option: str, text: str) -> Bound:
         if number.strip().endswith("%") and percent.replace(".", "", 1).isdigit():
             hint = f"; write {float(percent) / 100:g}"
         raise PlanError(f"{shape}{hint}")
-    metric, _, by = name.partition("@")
+    metric, at, by = name.partition("@")
+    if at and not by.strip():
+        raise PlanError(f"{option} {text}: names no column after the @")
     return Bound(option, metric.strip(), by.strip() or None, value)
 
 

@@ -54,13 +54,13 @@ def _parse(line: bytes, sequence: int, previous: str) -> Entry | None:
 
 
 class Journal:
-    """Appends to a journal file; what a kill tore off is cut away first."""
+    """Appends to a journal file; what a kill tore off is cut away first. A link in its place is not followed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._stream = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644), "ab")
         self.entries, size = read_journal(path)
         self._previous = self.entries[-1].digest if self.entries else GENESIS
-        self._stream = path.open("ab")
         if self._stream.tell() != size:
             self._stream.truncate(size)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
+import os
 import shutil
 import time
 import uuid
@@ -13,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from auditkit.core.audit import Audit, RunRecord
-from auditkit.core.errors import AuditkitError, PlanError, Problem
-from auditkit.core.files import write_text
+from auditkit.core.errors import PlanError, Problem
+from auditkit.core.files import sha256_tree, write_bytes
 from auditkit.core.finding import Finding
 from auditkit.core.model import Model
 from auditkit.core.progress import Progress
@@ -56,11 +59,12 @@ class RunKeeper:
         self.journal.record(event, **fields)
 
     def findings(self, check: str, key: str) -> list[Finding] | None:
-        """See `Keeper`."""
-        path = self._folder / f"{check}.json"
+        """See `Keeper`. Only what the journal says was kept is taken back: a file that was edited is not."""
+        digests = {e.fields.get("content") for e in self.journal.entries if e.fields.get("check") == check}
         try:
-            kept = json.loads(path.read_bytes())
-            if kept["key"] != key:
+            content = (self._folder / f"{check}.json").read_bytes()
+            kept = json.loads(content)
+            if kept["key"] != key or hashlib.sha256(content).hexdigest() not in digests:
                 return None
             return [Finding.model_validate(finding) for finding in kept["findings"]]
         except (OSError, ValueError, KeyError, TypeError):
@@ -69,8 +73,11 @@ class RunKeeper:
     def keep(self, check: str, key: str, findings: Sequence[Finding]) -> None:
         """See `Keeper`."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        content = {"key": key, "findings": [finding.model_dump(mode="json", by_alias=True) for finding in findings]}
-        write_text(self._folder / f"{check}.json", json.dumps(content, allow_nan=False))
+        dumped = {"key": key, "findings": [finding.model_dump(mode="json", by_alias=True) for finding in findings]}
+        content = json.dumps(dumped, allow_nan=False).encode()
+        write_bytes(self._folder / f"{check}.json", content)
+        digest = hashlib.sha256(content).hexdigest()
+        self.journal.record("check", check=check, findings=len(findings), content=digest)
 
 
 def run_plan(
@@ -97,9 +104,10 @@ def run_prepared(prepared: Prepared, *, directory: Path, resume: bool, formats: 
         journal = Journal(directory / JOURNAL)
         try:
             resumed = bool(journal.entries)
-            journal.record(
-                "start", name=plan.name, plan=prepared.digest, data=prepared.dataset.digests, resumed=resumed
-            )
+            inputs = {"plan": prepared.digest, "data": prepared.dataset.digests, "model": _model_digest(plan)}
+            if resumed and not _same_inputs(journal, inputs):
+                _set_aside(directory)
+            journal.record("start", name=plan.name, resumed=resumed, **inputs)
             prepared.keeper = RunKeeper(journal, directory)
             prepared.store = DirectoryStore(directory / EVIDENCE)
             clock = Clock()
@@ -110,15 +118,32 @@ def run_prepared(prepared: Prepared, *, directory: Path, resume: bool, formats: 
             if not plan.run.keep_evidence:
                 shutil.rmtree(directory / EVIDENCE, ignore_errors=True)
             journal.record("end", verdict=audit.verdict.value, exit_code=audit.exit_code)
-        except AuditkitError as error:
-            journal.record("stopped", error=type(error).__name__, message=str(error), exit_code=error.exit_code)
-            raise
-        except KeyboardInterrupt:
-            journal.record("interrupted")
+        except BaseException as error:
+            # A full disk must not hide its own message behind that of the journal.
+            with contextlib.suppress(OSError):
+                journal.record("stopped", error=type(error).__name__, message=str(error))
             raise
         finally:
             journal.close()
     return RunResult(audit, directory, tuple(files))
+
+
+def _model_digest(plan: Plan) -> str | None:
+    path = plan.model.path
+    return sha256_tree(path) if path is not None and (path.is_file() or path.is_dir()) else None
+
+
+def _same_inputs(journal: Journal, inputs: dict[str, Any]) -> bool:
+    starts = [entry.fields for entry in journal.entries if entry.event == "start"]
+    return bool(starts) and all(starts[-1].get(key) == value for key, value in inputs.items())
+
+
+def _set_aside(directory: Path) -> None:
+    """Rename the results of other inputs, so that nobody reads an old verdict if this run can't be finished."""
+    for name in ("audit.json", "report.html", "summary.md", "junit.xml", "audit.sarif"):
+        path = directory / name
+        if path.is_file():
+            os.replace(path, directory / f"superseded-{name}")
 
 
 def _record(clock: Clock, began: float, started: datetime, resumed: bool) -> RunRecord:

@@ -36,6 +36,11 @@ def choose_directory(name: str, out: Path | None, resume: bool, parent: Path = P
     return parent / f"{slug(name)}-{datetime.now(UTC):%Y-%m-%d}-{uuid.uuid4().hex[:6]}"
 
 
+def open_unlinked(path: Path) -> IO[bytes]:
+    """Open a file of ours to append to. Raises `OSError` where somebody put a link in its place."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644), "ab")
+
+
 class RunDirectory:
     """A locked run directory. Use as a context manager."""
 
@@ -46,28 +51,37 @@ class RunDirectory:
         self._lock: IO[bytes] | None = None
 
     def __enter__(self) -> RunDirectory:
-        self._refuse_foreign()
+        self._refuse_files()
+        existed = self.path.is_dir()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.path / LOCK).open("ab")
+            self._lock = open_unlinked(self.path / LOCK)
         except OSError as error:
             raise PlanError(f"--out {self.path}: can't be written: {error.strerror}") from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._lock.close()
-            raise PlanError(
-                f"--out {self.path}: another run is writing there; wait for it, or choose another"
-            ) from None
+            raise PlanError(f"--out {self.path}: another run is writing there; wait, or choose another") from None
+        try:
+            self._refuse_foreign()
+        except PlanError:
+            self._unlock()
+            if not existed:
+                self.path.rmdir()
+            raise
         remove_temporaries(self.path)
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self._unlock()
+
+    def _unlock(self) -> None:
         assert self._lock is not None
         (self.path / LOCK).unlink(missing_ok=True)
         self._lock.close()
 
-    def _refuse_foreign(self) -> None:
+    def _refuse_files(self) -> None:
         path = self.path
         if path.exists() and not path.is_dir():
             raise PlanError(f"--out {path}: is a file; name a directory")
@@ -75,7 +89,10 @@ class RunDirectory:
         for source in self._inputs:
             if source.resolve().is_relative_to(inside):
                 raise PlanError(f"--out {path}: holds an input of this audit ({source.name}); choose another directory")
-        content = [entry for entry in os.listdir(path) if entry != LOCK] if path.is_dir() else []
+
+    def _refuse_foreign(self) -> None:
+        path = self.path
+        content = [entry for entry in os.listdir(path) if entry != LOCK]
         if not content:
             return
         if JOURNAL not in content:
