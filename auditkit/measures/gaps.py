@@ -28,10 +28,8 @@ class Gap:
     denominator; `small`: groups with fewer than `min_group` rows in a denominator. Where `absent` or `undefined` is
     not empty, `estimate` has no value and `partial` holds the gap over `compared`.
     `expected_if_equal`: the gap that the sample sizes alone would show if all groups had the pooled rate.
-    `rows_needed`: filled in by whoever knows the bound, see `measures.power`.
     """
 
-    rule: GapRule
     estimate: Estimate
     highest: str | None = None
     lowest: str | None = None
@@ -40,7 +38,6 @@ class Gap:
     undefined: tuple[str, ...] = ()
     small: tuple[str, ...] = ()
     expected_if_equal: float | None = None
-    rows_needed: int | None = None
     partial: Estimate | None = None
 
 
@@ -63,10 +60,10 @@ def gap(
     """
     chosen = _chosen(rule, stats)
     if isinstance(chosen, str):
-        return Gap(rule, Estimate.undefined(chosen))
+        return Gap(Estimate.undefined(chosen))
     if len(groups.labels) < 2:
         only = f" ({groups.labels[0]!r})" if groups.labels else ""
-        return Gap(rule, Estimate.undefined(f"a gap needs two groups, and '{groups.attribute}' has one{only}"))
+        return Gap(Estimate.undefined(f"a gap needs two groups, and '{groups.attribute}' has one{only}"))
     found = [moments(stat, groups.codes, len(groups.labels), weight, cluster) for stat in chosen]
     defined = np.logical_and.reduce([m.defined for m in found])
     present = groups.sizes() > 0
@@ -126,18 +123,17 @@ def _over(
     """The gap over groups that all have every rate."""
     rows = sum(int(m.n.sum()) for m in found) if _disjoint(stats) else max(int(m.n.sum()) for m in found)
     if len(names) < 2:
-        return Gap(rule, Estimate.undefined("a gap needs two groups that have a rate", rows), compared=names)
+        return Gap(Estimate.undefined("a gap needs two groups that have a rate", rows), compared=names)
     per_statistic = split_confidence(confidence, len(stats))
     z = range_quantile(per_statistic, len(names))
     single = [_one(rule.form, stat, m, z) for stat, m in zip(stats, found, strict=True)]
     undefined = next((e.reason for e in single if e.value is None), None)
     if undefined is not None:
-        return Gap(rule, Estimate.undefined(undefined, rows), compared=names)
+        return Gap(Estimate.undefined(undefined, rows), compared=names)
     values = [e.value for e in single if e.value is not None]
     pick = max if rule.form == "difference" else min
     worst = values.index(pick(values))
     return Gap(
-        rule,
         replace(_joined(single, pick(values), rule.form, confidence), n=rows),
         highest=names[int(np.argmax(found[worst].value))],
         lowest=names[int(np.argmin(found[worst].value))],

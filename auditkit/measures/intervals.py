@@ -121,7 +121,8 @@ def mover_ratio(first: FloatArray, first_limits: Limits, second: FloatArray, sec
     d = lower_second * (2 * second - lower_second)
     below = product + np.sqrt(np.maximum(product**2 - a * b, 0.0))
     above = product + np.sqrt(np.maximum(product**2 - c * d, 0.0))
-    with np.errstate(divide="ignore", invalid="ignore"):
+    # A rate near the smallest float is as good as 0: what is divided by it is infinite.
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         low = np.where(below > 0, a / below, 0.0)
         high = np.where(d > 0, above / d, np.inf)
     return low, high

@@ -17,8 +17,8 @@ from auditkit.measures.intervals import mover_difference, range_quantile, wilson
 _MOST_ROWS = 10**9
 
 
-def detectable_gap(sizes: Sequence[int], rate: float, confidence: float = 0.95, power: float = 0.8) -> float:
-    """The smallest true difference of a rate that groups of these `sizes` can show.
+def detectable_gap(sizes: Sequence[float], rate: float, confidence: float = 0.95, power: float = 0.8) -> float:
+    """The smallest true difference of a rate that groups of these `sizes` (rows, or effective rows) can show.
 
     "Show": the simultaneous interval over all groups lies above 0 with probability `power`, for the two smallest
     groups, one at `rate` (in [0, 1]) and one further towards 0.5. Returns 1.0 where not even that can be shown.

@@ -22,10 +22,14 @@ from fairlearn.metrics import (
 )
 from sklearn.metrics import accuracy_score, mean_absolute_error
 
+from auditkit.checks.bias.comparison import Comparison, compare
 from auditkit.checks.bias.groups import BiasGroups
+from auditkit.checks.bias.reach import reach
 from auditkit.core.evidence import Evidence
 from auditkit.core.finding import Finding
+from auditkit.core.task import GapRule
 from auditkit.core.types import Status
+from auditkit.measures.gaps import Gap
 from tests.evidence import Split, make_evidence, task_of
 from tests.evidence_samples import sample_evidence, sample_split
 
@@ -110,8 +114,55 @@ def test_its_clean_twin_is_not_warned_of_and_says_what_it_would_take() -> None:
     found = BiasGroups().run(make_evidence(task_of("binary", "labels"), {"test": _planted(0.0, rows=60)}))
     assert {f.status for f in found} == {Status.INFO}
     text = of(found, "demographic_parity_difference").explanation
-    assert "would mostly go unseen" in text
+    assert "would be shown by four such samples out of five" in text
+    assert "two smallest groups" not in text, "there are but two"
     assert "rows in each group would show one of 0.05" in text
+
+
+def _hits(seed: int, sizes: tuple[int, ...], tpr: np.ndarray, copies: int) -> Split:
+    """Half of the rows are positive; `tpr` by group, a false positive rate of 0.2; rows come `copies` to a cluster."""
+    rng = np.random.default_rng(seed)
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    target = rng.permuted(np.arange(len(group)) % 2)
+    chosen = rng.random(len(group)) < np.where(target == 1, tpr[group], 0.2)
+    one = {"target": target, "prediction": chosen.astype(np.int64), "group": group}
+    all_ = {name: np.repeat(values, copies) for name, values in one.items()}
+    cluster = np.repeat(np.arange(len(group)), copies) if copies > 1 else None
+    names = {"sex": [f"g{g}" for g in all_["group"]]}
+    return Split(all_["target"], all_["prediction"], groups=names, cluster=cluster)
+
+
+@pytest.mark.parametrize("metric", ["equalized_odds_difference", "true_positive_rate_difference"])
+@pytest.mark.parametrize(("sizes", "copies"), [((300, 300), 1), ((300, 300), 4), ((120, 2000, 400), 1)])
+def test_the_gap_that_is_said_to_be_shown_is_shown_four_times_out_of_five(
+    metric: str, sizes: tuple[int, ...], copies: int
+) -> None:
+    """Equalized odds shares its confidence over two rates; copies of a row are no evidence; the largest group is no
+    help to the two smallest."""
+    equal = np.full(len(sizes), 0.7)
+    (rule,) = [r for r in task_of("binary").gap_rules() if r.name == metric]
+
+    def compared(seed: int, tpr: np.ndarray) -> tuple[Comparison, Gap]:
+        found = compare(evidence_of(_hits(seed, sizes, tpr, copies)), "test", "sex", 10)
+        return found, found.at(rule, 0.95)
+
+    said = [reach(*_ordered(compared(seed, equal), rule)) for seed in range(8)]
+    delta = float(np.mean([r.detectable for r in said if r is not None]))
+    # The rate of the smallest group moves towards 0.5, as where the variance, and so the gap that can hide, is largest.
+    moved = equal - delta * (np.arange(len(sizes)) == int(np.argmin(sizes)))
+    shown = [(compared(seed, moved)[1].estimate.low or 0.0) > 0 for seed in range(100, 350)]
+    assert 0.75 <= np.mean(shown) <= 0.92
+
+
+def _ordered(pair: tuple[Comparison, Gap], rule: GapRule) -> tuple[Comparison, GapRule, Gap]:
+    return pair[0], rule, pair[1]
+
+
+def test_between_which_groups_a_gap_can_hide_is_said() -> None:
+    found = BiasGroups().run(evidence_of(_hits(0, (120, 2000, 400), np.full(3, 0.7), 1)))
+    assert "Between the two smallest groups a true gap of" in of(found, "equal_opportunity_difference").explanation
+    tiny = BiasGroups().run(evidence_of(_hits(0, (4, 3), np.full(2, 0.7), 1)))
+    assert "even the largest gap can go unseen" in of(tiny, "equal_opportunity_difference").explanation
 
 
 def test_chance_alone_seldom_warns() -> None:

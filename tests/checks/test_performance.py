@@ -16,6 +16,7 @@ from auditkit.checks.performance.summary import PerformanceSummary
 from auditkit.core.evidence import Evidence
 from auditkit.core.finding import Finding
 from auditkit.core.types import Status
+from auditkit.report.labels import finding_label
 from auditkit.tasks.multiclass import MulticlassTask
 from tests.evidence import Split, make_evidence, task_of
 from tests.evidence_samples import outputs_table, sample_evidence, sample_split
@@ -94,6 +95,24 @@ def test_unscored_rows_and_a_constant_prediction_are_warned_of() -> None:
     same = replace(clean, prediction=np.zeros_like(clean.prediction))
     assert one(PerformanceSummary().run(_of(clean)), "distinct_predictions").status is Status.INFO
     assert one(PerformanceSummary().run(_of(same)), "distinct_predictions").status is Status.WARN
+
+
+def test_the_constant_prediction_is_named() -> None:
+    clean = sample_split("binary", 200, 2)
+    same = one(
+        PerformanceSummary().run(_of(replace(clean, prediction=np.ones(200, dtype=np.int64)))), "distinct_predictions"
+    )
+    assert same.title.endswith("the same prediction, 'yes'")
+    number = replace(sample_split("regression", 50, 2), prediction=np.full(50, 3.25))
+    evidence = make_evidence(task_of("regression"), {"test": number})
+    assert one(PerformanceSummary().run(evidence), "distinct_predictions").title.endswith("the same prediction, 3.25")
+
+
+def test_a_gain_names_its_baseline_once() -> None:
+    for finding in PerformanceSummary().run(sample_evidence("binary", 200)):
+        for rival in ("majority", "linear"):
+            if finding.metric.endswith(f"gain_over_{rival}"):
+                assert finding_label(finding) == f"Accuracy gain over {rival}"
 
 
 def _of(test: Split) -> Evidence:

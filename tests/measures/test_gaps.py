@@ -57,6 +57,15 @@ def test_the_worst_groups_are_named():
     assert found.small == ("a", "b", "c")
 
 
+def test_rows_of_overlapping_statistics_are_counted_once_and_of_disjoint_ones_together():
+    """True and false positive rate rest on different rows; a rate of all rows holds those of any other."""
+    y = np.array([1, 1, 0, 0, 0, 1, 0, 0], dtype=bool)
+    stats, by = odds(y, y), groups([0, 0, 0, 0, 0, 1, 1, 1], 2)
+    assert gap(rule("tpr", "fpr"), stats, by).estimate.n == 8
+    assert gap(rule("tpr", "selected"), stats, by).estimate.n == 8
+    assert gap(rule("tpr"), stats, by).estimate.n == 3
+
+
 def test_two_groups_get_newcombes_interval():
     rng = np.random.default_rng(1)
     x, code = rng.random(500) < 0.3, np.arange(500) % 2

@@ -84,3 +84,13 @@ def test_mover_ratio_without_a_bound_where_the_denominator_may_be_zero():
     )
     assert np.isinf(high[0])
     assert np.isfinite(low[0])
+
+
+@pytest.mark.parametrize("tiny", [5e-324, 1e-320, 1e-200])
+def test_a_ratio_over_the_smallest_floats_does_not_warn(tiny):
+    one, small = np.array([0.5]), np.array([tiny])
+    low, high = mover_ratio(one, (np.array([0.4]), np.array([0.6])), small, (small / 2, small * 2))
+    assert high[0] == np.inf or high[0] > 1e100
+    assert not np.isnan([low[0], high[0]]).any()
+    below, above = mover_ratio(small, (small / 2, small * 2), one, (np.array([0.4]), np.array([0.6])))
+    assert 0 <= below[0] <= above[0] < 1e-100

@@ -75,7 +75,11 @@ class BiasGroups(Check):
         "partial": "Over the groups for which it is defined it is {value}.",
         "small": "Fewer than {least} rows stand behind the rate of {groups}: too few to carry a verdict.",
         "null": "Equal groups of these sizes would show about {expected} by chance alone.",
-        "hidden": "With these groups a true gap below {smallest} would mostly go unseen.",
+        "hidden_two": "A true gap of {smallest} would be shown by four such samples out of five; a smaller one can go "
+        "unseen.",
+        "hidden": "Between the two smallest groups a true gap of {smallest} would be shown by at least four such samples "
+        "out of five; a smaller one can go unseen.",
+        "hidden_all": "Between the two smallest groups even the largest gap can go unseen.",
         "need": "About {rows} rows in each group would show one of {small}.",
         "beyond": "It is certainly beyond {bound}, {source}; chance doesn't explain it, even among all the gaps that "
         "this check judges.",
@@ -258,7 +262,8 @@ class BiasGroups(Check):
         found = reach(comparison, rule, gap)
         if found is None:
             return []
-        told = [self.say("hidden", smallest=number(found.detectable))]
+        key = "hidden_all" if found.detectable >= 1 else "hidden_two" if len(gap.compared) == 2 else "hidden"
+        told = [self.say(key, smallest=number(found.detectable))]
         if found.rows is not None:
             told.append(self.say("need", rows=f"{found.rows:,}", small=SMALL_GAP))
         return told

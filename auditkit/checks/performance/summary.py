@@ -18,6 +18,7 @@ from auditkit.core.estimate import Estimate
 from auditkit.core.evidence import Evidence
 from auditkit.core.figure import Figure
 from auditkit.core.finding import Finding, Scope
+from auditkit.core.messages import number
 from auditkit.core.outcomes import Outcomes
 from auditkit.core.task import Offer, Task
 from auditkit.core.types import Better, Status
@@ -87,7 +88,7 @@ class PerformanceSummary(Check):
         "unscored_none": "Every row has a prediction.",
         "unscored_remedy": "Find out what those rows have in common; a model in use would have to answer them too.",
         "distinct": "Different predictions on {split}: {found}",
-        "constant": "On {split} the model gives every row the same prediction",
+        "constant": "On {split} the model gives every row the same prediction, {value}",
         "constant_why": "A constant prediction ignores its inputs; it also looks perfectly fair, as all groups get it.",
         "distinct_why": "How many different answers the model gave.",
         "constant_remedy": "Check the model file, its preprocessing and its threshold.",
@@ -110,7 +111,7 @@ class PerformanceSummary(Check):
             rivals = [] if split == TRAIN else [self._majority(evidence, outcomes), self._linear(evidence, outcomes)]
             found += self._metrics(evidence, outcomes, rivals)
             found += [self._gain(evidence, outcomes, rival) for rival in rivals]
-            found += [self._unscored(outcomes), self._distinct(outcomes)]
+            found += [self._unscored(outcomes), self._distinct(evidence.task, outcomes)]
         return found
 
     def _majority(self, evidence: Evidence, outcomes: Outcomes) -> _Rival:
@@ -161,7 +162,7 @@ class PerformanceSummary(Check):
 
     def _gain(self, evidence: Evidence, outcomes: Outcomes, rival: _Rival) -> Finding:
         statistic = headline(evidence.task, outcomes)
-        metric, scope = f"{statistic.name}_gain_over_{rival.name}", Scope(split=outcomes.split, reference=rival.name)
+        metric, scope = f"{statistic.name}_gain_over_{rival.name}", Scope(split=outcomes.split)
         words = {"metric": sentence(name_of(statistic.name)), "split": outcomes.split, "rival": rival.name}
         if rival.outcomes is None:
             nothing = Estimate.undefined(rival.reason)
@@ -202,15 +203,17 @@ class PerformanceSummary(Check):
             affected=f"{count(missing)} of {outcomes.split}" if missing else None,
         )
 
-    def _distinct(self, outcomes: Outcomes) -> Finding:
+    def _distinct(self, task: Task, outcomes: Outcomes) -> Finding:
         given = outcomes.prediction[outcomes.scored]
         found = len(np.unique(given))
         constant = found == 1 and len(given) > 1
+        value = "" if not constant else f"'{task.classes[int(given[0])]}'" if task.classes else number(float(given[0]))
+        words = {"split": outcomes.split, "found": f"{found:,}", "value": value}
         return self.finding(
             "distinct_predictions",
             Scope(split=outcomes.split),
             Estimate.exact(float(found), len(given)) if len(given) else Estimate.undefined("no row has a prediction"),
-            title=self.say("constant" if constant else "distinct", split=outcomes.split, found=f"{found:,}"),
+            title=self.say("constant" if constant else "distinct", **words),
             explanation=self.say("constant_why" if constant else "distinct_why"),
             status=Status.WARN if constant else Status.INFO,
             remedy=self.say("constant_remedy") if constant else None,
