@@ -181,7 +181,7 @@ def _given(section: Mapping[str, Any]) -> dict[str, Any]:
 
 def _prepare(loaded: LoadedPlan, frames: Mapping[str, Any], model: object, outputs: OutputKind | None) -> Prepared:
     plan = loaded.plan
-    checks, problems = select_checks(plan)
+    checks, problems = select_checks(plan.checks)
     dataset = None
     try:
         dataset = Dataset.open(plan.data, frames=frames, max_rows=plan.run.max_rows, seed=plan.run.seed)

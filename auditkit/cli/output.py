@@ -58,3 +58,14 @@ def show(audit: Audit, *, quiet: bool, groups: bool = False) -> None:
     color = terminal and not os.environ.get("NO_COLOR")
     width = shutil.get_terminal_size((120, 24)).columns if terminal else 120
     emit(verdict_table(audit, color=color, width=width, quiet=quiet, groups=groups))
+    if not quiet and audit.model.positive is not None:
+        emit(_favourable(audit, audit.model.positive))
+
+
+def _favourable(audit: Audit, positive: str) -> str:
+    """Which label counts as favourable: every rate of every group turns on it, so a guess is said aloud."""
+    from auditkit.cli.text import safe
+
+    if audit.plan.get("data", {}).get("positive") is not None:
+        return f"favourable label: {safe(repr(positive))}"
+    return f"favourable label: {safe(repr(positive))} (a guess: the last of the labels; name it to be sure)"

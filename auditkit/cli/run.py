@@ -32,7 +32,9 @@ def command(ctx: click.Context, /, plan: Path, out: Path | None, **options: Any)
     from auditkit.pipeline.run import run_plan
 
     if options["trust"] or options["trust_file"] or options["trust_code"]:
-        click.echo("auditkit: this version opens no file that can run code, so the trust flags change nothing", err=True)
+        click.echo(
+            "auditkit: this version opens no file that can run code, so the trust flags change nothing", err=True
+        )
     overrides = {key: options[key] for key in ("device", "seed") if options[key] is not None}
     quiet = options_of(ctx)["quiet"]
     result = run_plan(

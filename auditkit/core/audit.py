@@ -96,6 +96,13 @@ class Audit(_Frozen):
         """Parse what `to_json` wrote. Raises `pydantic.ValidationError` on anything else."""
         return cls.model_validate_json(text)
 
+    def __repr__(self) -> str:
+        gates = f"{len(self.gated)} gated" if self.gated else "no gates"
+        name, verdict = self.name, self.verdict.value
+        return f"<Audit {name!r}: {verdict} (exit code {self.exit_code}), {len(self.findings)} findings, {gates}>"
+
+    __str__ = __repr__
+
     @property
     def gated(self) -> tuple[Finding, ...]:
         """The findings that a gate judged."""

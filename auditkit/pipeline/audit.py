@@ -5,9 +5,11 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 
+import numpy as np
+
 from auditkit.core.audit import Audit, DataSummary, ModelSummary
 from auditkit.core.check import Check
-from auditkit.core.errors import MissingEvidenceError, PlanError
+from auditkit.core.errors import MissingEvidenceError, PlanError, Problem
 from auditkit.core.evidence import Evidence
 from auditkit.core.files import digest_of
 from auditkit.core.finding import Finding
@@ -48,8 +50,10 @@ def perform(prepared: Prepared, clock: Clock) -> Audit:
 def _settle_task(prepared: Prepared, info: ModelInfo) -> InferredTask:
     plan, dataset = prepared.plan, prepared.dataset
     try:
-        inferred = settle_task(plan, dataset, info, prepared.outputs)
-        problems = gate_problems(plan.gate_list, prepared.checks, inferred.task, dataset.splits, plan)
+        inferred = settle_task(plan.model, plan.data, dataset, info, prepared.outputs)
+        problems = gate_problems(
+            tuple(enumerate(plan.gate_list)), prepared.checks, inferred.task, dataset.splits, plan.data
+        )
         require(problems, prepared.source)
         _require_inputs(info, dataset)
     except PlanError as error:
@@ -62,7 +66,8 @@ def _require_inputs(info: ModelInfo, dataset: Dataset) -> None:
         return
     absent = [name for name in info.inputs if name not in {item.name for item in dataset.inputs}]
     if absent:
-        raise PlanError(f"data.inputs: the model reads {', '.join(map(repr, absent))}, which the data does not offer")
+        listed = "which the splits don't have" if dataset.spec.inputs is None else "which are not listed here"
+        raise PlanError(Problem("data.inputs", f"the model reads {', '.join(map(repr, absent))}, {listed}"))
 
 
 def _collect(
@@ -70,7 +75,7 @@ def _collect(
 ) -> tuple[Evidence, Collected]:
     plan = prepared.plan
     collected = Collected()
-    kind = prepared.outputs or output_kind(plan, info)
+    kind = prepared.outputs or output_kind(plan.model, info)
     if kind is None:
         raise PlanError("model.outputs: say whether the model returns `logits`, `probabilities` or `values`")
     evidence = build_evidence(
@@ -82,7 +87,7 @@ def _collect(
         outputs=kind,
         threshold=plan.model.threshold,
         seed=plan.run.seed,
-        intersections=intersections_of(plan.gate_list, plan),
+        intersections=intersections_of(plan.gate_list, plan.data),
     )
     context = ProbeContext(
         dataset=prepared.dataset,
@@ -161,7 +166,7 @@ def _conclude(
         allow_inconclusive=prepared.allow_inconclusive,
         crashed=crashed,
     )
-    notes = [inferred.note, *([plan.data.about] if plan.data.about else []), *dataset.notes, *collected.notes]
+    notes = [inferred.note, *_notes(plan, evidence), *dataset.notes, *collected.notes]
     return Audit(
         name=plan.name,
         verdict=judgement.verdict,
@@ -184,6 +189,23 @@ def _conclude(
         notes=tuple(note for note in notes if note),
         plan=prepared.stated.model_dump(mode="json", by_alias=True, exclude_none=True),
     )
+
+
+def _notes(plan: Plan, evidence: Evidence) -> list[str]:
+    """What a reader must know beside the findings, as far as the plan and the scores tell it."""
+    notes = [plan.data.about] if plan.data.about else []
+    if plan.report.samples == "full":
+        notes.append("The plan allows raw samples in the report; this version of auditkit shows none.")
+    task, threshold = evidence.task, plan.model.threshold
+    scores = evidence.outcomes("test").scores
+    if task.positive is not None and scores is not None and plan.model.prediction is None:
+        ties = int(np.count_nonzero(scores[:, task.classes.index(task.positive)] == threshold))
+        if ties:
+            notes.append(
+                f"{ties:,} rows of test score exactly {threshold:g}, the threshold, and count as {task.positive!r}; "
+                "a model's own `predict` may decide such ties the other way."
+            )
+    return notes
 
 
 def _data_summary(dataset: Dataset, evidence: Evidence, split: str) -> DataSummary:

@@ -15,7 +15,6 @@ from auditkit.core.check import Check
 from auditkit.core.errors import PlanError, Problem, nearest
 from auditkit.core.files import digest_of
 from auditkit.core.progress import Progress
-from auditkit.core.task import Task
 from auditkit.core.types import INTERSECTION
 from auditkit.data.dataset import Dataset
 from auditkit.pipeline.audit import perform
@@ -23,9 +22,10 @@ from auditkit.pipeline.document import Document
 from auditkit.pipeline.load import LoadedPlan, parse_plan
 from auditkit.pipeline.plan import GateSpec
 from auditkit.pipeline.prepared import Clock, Prepared
-from auditkit.pipeline.run import RunResult, prediction_columns, run_prepared
-from auditkit.pipeline.suite import gate_problems, select_checks
-from auditkit.pipeline.task import settle_task
+from auditkit.pipeline.problems import prediction_columns
+from auditkit.pipeline.run import RunResult, run_prepared
+from auditkit.pipeline.suite import NumberedGate, gate_problems, select_checks
+from auditkit.pipeline.task import every_task, settle_task
 
 _OVERALL, _GROUPS = "performance.summary", "bias.groups"
 
@@ -85,24 +85,21 @@ def prepare_gate(
         )
     loaded = _load(source, request, name)
     plan = loaded.plan
-    extra = prediction_columns(plan)
-    dataset = Dataset.open(
-        plan.data,
-        extra=extra,
-        exclude=extra,
-        read_inputs=True,
-        frames=None if frame is None else {"test": frame},
-    )
-    checks, _ = select_checks(plan)
-    task = settle_task(plan, dataset, None).task
-    gates, problems = _gates(request, checks, task)
-    plan = plan.model_copy(update={"gates": tuple(gates)})
-    problems += [
-        Problem(_option_of(problem, request), problem.message.replace("`data.sensitive`", "--sensitive"))
-        for problem in gate_problems(plan.gate_list, checks, task, dataset.splits, plan)
-    ]
+    checks, _ = select_checks(plan.checks)
+    gates, problems = _gates(request, checks)
+    dataset = None
+    try:
+        extra = prediction_columns(plan.model)
+        splits = None if frame is None else {"test": frame}
+        dataset = Dataset.open(plan.data, extra=extra, exclude=extra, frames=splits)
+        task = settle_task(plan.model, plan.data, dataset, None).task
+        problems += gate_problems(gates, checks, task, dataset.splits, plan.data)
+    except PlanError as error:
+        problems += error.problems
     if problems:
-        raise PlanError(problems)
+        raise PlanError([_as_typed(problem, request) for problem in problems])
+    assert dataset is not None
+    plan = plan.model_copy(update={"gates": tuple(gate for _, gate in gates)})
     stated = loaded.stated.model_copy(update={"gates": plan.gates})
     return Prepared(
         plan=plan,
@@ -141,37 +138,46 @@ def _given(section: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in section.items() if value is not None}
 
 
-def _gates(request: GateRequest, checks: Sequence[Check], task: Task) -> tuple[list[GateSpec], list[Problem]]:
-    offered = {check.id: {offer.metric for offer in check.offers(task)} for check in checks}
-    gates: list[GateSpec] = []
+def _gates(request: GateRequest, checks: Sequence[Check]) -> tuple[list[NumberedGate], list[Problem]]:
+    """Bounds as gates: on all rows where the metric exists for all rows and no column is named, else on groups."""
+    offered = {check.id: {offer.metric for task in every_task() for offer in check.offers(task)} for check in checks}
+    gates: list[NumberedGate] = []
     problems: list[Problem] = []
-    for bound in request.bounds:
+    for index, bound in enumerate(request.bounds):
         overall = bound.by is None and bound.metric in offered[_OVERALL]
         if not overall and bound.metric not in offered[_GROUPS]:
-            known = sorted(offered[_OVERALL] | offered[_GROUPS])
-            where = f"{bound.option} {bound.metric}"
-            problems.append(
-                Problem(where, f"no metric {bound.metric!r} for {task.kind.value}{nearest(bound.metric, known)}")
-            )
+            hint = nearest(bound.metric, sorted(offered[_OVERALL] | offered[_GROUPS]))
+            problems.append(Problem(f"gates[{index}].metric", f"no metric {bound.metric!r}{hint}"))
             continue
-        gates.append(
-            GateSpec(
-                check=_OVERALL if overall else _GROUPS,
-                metric=bound.metric,
-                by=None if bound.by is None else tuple(bound.by.split(INTERSECTION)),
-                **{bound.option.lstrip("-"): bound.value},
-            )
+        spec = GateSpec(
+            check=_OVERALL if overall else _GROUPS,
+            metric=bound.metric,
+            by=None if bound.by is None else tuple(bound.by.split(INTERSECTION)),
+            **{bound.option.lstrip("-"): bound.value},
         )
+        gates.append((index, spec))
     return gates, problems
 
 
-def _option_of(problem: Problem, request: GateRequest) -> str:
-    """`gates[2].by` as the option that the user typed."""
-    index = problem.where.partition("[")[2].partition("]")[0]
-    if not index.isdigit() or int(index) >= len(request.bounds):
-        return problem.where
-    bound = request.bounds[int(index)]
-    return f"{bound.option} {bound.metric}" + (f"@{bound.by}" if bound.by else "")
+_TYPED = {
+    "data.splits.test": "PREDICTIONS",
+    "data.target": "--target",
+    "data.positive": "--positive",
+    "data.sensitive": "--sensitive",
+    "data.weight": "--weight",
+    "data.cluster": "--cluster",
+    "model": "--prediction, --score",
+}
+
+
+def _as_typed(problem: Problem, request: GateRequest) -> Problem:
+    """A problem with the options that the user typed in place of the plan's keys."""
+    section, _, rest = problem.where.partition("[")
+    message = problem.message.replace("`data.sensitive`", "--sensitive")
+    if section != "gates":
+        return Problem(_TYPED.get(section, problem.where), message)
+    bound = request.bounds[int(rest.partition("]")[0])]
+    return Problem(f"{bound.option} {bound.metric}" + (f"@{bound.by}" if bound.by else ""), message)
 
 
 def gate_file(

@@ -12,12 +12,14 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from auditkit.core.errors import PlanError, Problem, nearest
+from auditkit.core.errors import AuditkitError, PlanError, Problem, nearest
 from auditkit.core.files import digest_of
 from auditkit.data.spec import DataSpec
 from auditkit.pipeline.document import Document, Location, dotted, read_document, undotted
-from auditkit.pipeline.plan import Plan
+from auditkit.pipeline.plan import Plan, RunSpec
+from auditkit.pipeline.problems import Parts, look_over
 
+_LATER = ("hf", "onnx", "http")
 _WORDS = {
     "missing": "is required",
     "string_type": "expected text",
@@ -65,9 +67,20 @@ def load_plan(path: Path, overrides: Mapping[str, Any] | None = None) -> LoadedP
     """
     document = read_document(path)
     if overrides:
+        _refuse_overrides(overrides)
         section = document.value.get("run")
         document.value["run"] = {**(section if isinstance(section, dict) else {}), **overrides}
     return parse_plan(document, path)
+
+
+def _refuse_overrides(overrides: Mapping[str, Any]) -> None:
+    """What the command line says is wrong on the command line, not on a line of the plan."""
+    try:
+        RunSpec.model_validate(overrides)
+    except ValidationError as error:
+        raise PlanError(
+            [Problem(f"--{item['loc'][0]} {item['input']}", "is not understood") for item in error.errors()]
+        ) from None
 
 
 def parse_plan(document: Document, source: Path | None) -> LoadedPlan:
@@ -81,7 +94,8 @@ def parse_plan(document: Document, source: Path | None) -> LoadedPlan:
     except ValidationError as error:
         known = {problem.where for problem in problems}
         problems += [p for p in _translate(error, document) if p.where not in known]
-        problems += _data_problems(document, base)
+        known = {problem.where for problem in problems}
+        problems += [p for p in _further_problems(document, base) if p.where not in known]
     if problems:
         raise PlanError(problems, str(source or "plan"))
     digest = digest_of(plan.model_dump(mode="json"))
@@ -99,22 +113,13 @@ def _absolute_data(data: DataSpec, base: Path) -> DataSpec:
     return data.model_copy(update={"splits": {name: base / path for name, path in data.splits.items()}})
 
 
-def _data_problems(document: Document, base: Path) -> list[Problem]:
-    """What is wrong with the columns, so that one message can hold it all even where another section is wrong."""
-    from auditkit.data.dataset import Dataset
-
-    section = document.value.get("data")
+def _further_problems(document: Document, base: Path) -> list[Problem]:
+    """What is wrong besides the form, as far as the rest can be understood, so that one message holds it all."""
     try:
-        spec = DataSpec.model_validate_json(json.dumps(section), strict=True)
-    except ValidationError:
-        return []
-    try:
-        Dataset.open(_absolute_data(spec, base))
-    except PlanError as error:
-        return [replace(p, line=document.line(undotted(p.where))) for p in error.problems]
-    except Exception:  # noqa: BLE001 - the data is judged when the plan is whole; here only its columns are looked at
-        return []
-    return []
+        looked = look_over(Parts.salvaged(document.value, base))
+    except AuditkitError:
+        return []  # data that can't be read is told of once the plan is right
+    return [replace(p, line=document.line(undotted(p.where))) for p in looked.problems]
 
 
 def _at(document: Document, location: Location, message: str) -> Problem:
@@ -162,6 +167,8 @@ def _message(item: Any, location: Location, document: Document) -> str:
         return f"unknown key{nearest(str(location[-1]), _fields_at(location[:-1]))}"
     if location == ("gates",) and kind == "literal_error":
         return f"expected a list of gates, or the word `none`, found {_short(given)}"
+    if location == ("model", "kind") and given in _LATER:
+        return f"this version can't audit {given!r} models from a plan; it can audit torch, sklearn and predictions"
     if kind in ("literal_error", "enum"):
         return f"expected {item['ctx']['expected']}, found {given!r}"
     if kind == "value_error":

@@ -16,21 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from auditkit.core.audit import Audit, RunRecord
-from auditkit.core.errors import PlanError, Problem
+from auditkit.core.errors import PlanError
 from auditkit.core.files import sha256_tree, write_bytes
 from auditkit.core.finding import Finding
 from auditkit.core.model import Model
 from auditkit.core.progress import Progress
-from auditkit.data.dataset import Dataset
 from auditkit.pipeline.audit import perform
 from auditkit.pipeline.journal import Journal
 from auditkit.pipeline.load import LoadedPlan
 from auditkit.pipeline.plan import Plan
 from auditkit.pipeline.prepared import Clock, Prepared
+from auditkit.pipeline.problems import Parts, look_over
 from auditkit.pipeline.render import write_reports
 from auditkit.pipeline.rundir import EVIDENCE, JOURNAL, RunDirectory, choose_directory
-from auditkit.pipeline.suite import gate_problems, select_checks
-from auditkit.pipeline.task import every_task, settle_task
 from auditkit.probes.store import DirectoryStore
 
 
@@ -168,85 +166,24 @@ def prepare(loaded: LoadedPlan, progress: Progress) -> Prepared:
     Raises `PlanError` with all problems at once, `InputRefusedError` where the data can't be read.
     """
     plan = loaded.plan
-    checks, problems = select_checks(plan)
-    problems += _model_problems(plan)
-    dataset = None
-    try:
-        extra = prediction_columns(plan)
-        dataset = Dataset.open(plan.data, extra=extra, exclude=extra, max_rows=plan.run.max_rows, seed=plan.run.seed)
-    except PlanError as error:
-        problems += error.problems
-    if dataset is None:
-        problems += _gate_problems_without_data(plan, checks)
-    else:
-        if plan.data.target is None:
-            problems.append(Problem("data.target", "is required: an audit compares predictions with what was true"))
-        else:
-            problems += _task_problems(loaded, dataset, checks)
-    loaded.refuse(problems)
-    assert dataset is not None
+    looked = look_over(Parts.of(plan))
+    loaded.refuse(looked.problems)
+    assert looked.dataset is not None
     return Prepared(
         plan=plan,
         stated=loaded.stated,
         digest=loaded.digest,
-        dataset=dataset,
-        checks=checks,
-        open_model=None if plan.model.kind == "predictions" else lambda: open_model_of(plan),
+        dataset=looked.dataset,
+        checks=looked.checks,
+        open_model=None if plan.model.kind == "predictions" else lambda: _open_model(plan),
         progress=progress,
         source=str(loaded.source or "plan"),
         locate=lambda error: PlanError(loaded.located(error.problems), str(loaded.source or "plan")),
     )
 
 
-def _task_problems(loaded: LoadedPlan, dataset: Dataset, checks: list[Any]) -> list[Problem]:
-    plan = loaded.plan
-    try:
-        task = settle_task(plan, dataset, None).task
-    except PlanError as error:
-        return list(error.problems)
-    if plan.model.kind != "predictions" and plan.model.task is None and plan.data.positive is None:
-        return []  # only the model can say for certain which task this is; the gates are looked at once it is open
-    return gate_problems(plan.gate_list, checks, task, dataset.splits, plan)
-
-
-def _gate_problems_without_data(plan: Plan, checks: list[Any]) -> list[Problem]:
-    """What is wrong with the gates whatever the task may be: one message holds it beside the faults of the data."""
-    found = [gate_problems(plan.gate_list, checks, task, tuple(plan.data.splits), plan) for task in every_task()]
-    everywhere = set.intersection(*({problem.where for problem in problems} for problems in found))
-    return [p for p in found[0] if p.where in everywhere and not p.where.endswith(".class")]
-
-
-def open_model_of(plan: Plan) -> Model:
+def _open_model(plan: Plan) -> Model:
     """The model, loaded in its worker process."""
     from auditkit.models.open import open_model
 
     return open_model(plan.model, device=plan.run.device)
-
-
-def prediction_columns(plan: Plan) -> list[str]:
-    """The columns of a file of predictions that hold predictions and scores."""
-    spec = plan.model
-    named = [spec.prediction, spec.score, *(spec.scores or {}).values()]
-    return list(dict.fromkeys(column for column in named if column is not None))
-
-
-def _model_problems(plan: Plan) -> list[Problem]:
-    spec = plan.model
-    if spec.kind == "python":
-        return [Problem("model.kind", "live Python objects are audited through `auditkit.audit(...)`, not from a plan")]
-    if spec.kind == "predictions":
-        if spec.prediction is None and spec.score is None and not spec.scores:
-            return [Problem("model", "`kind: predictions` needs `prediction`, `score` or `scores`")]
-        unused = [Problem(f"model.{key}", "means nothing for `kind: predictions`") for key in ("path", "outputs")]
-        return [p for p in unused if getattr(spec, p.where.partition(".")[2]) is not None]
-    problems = [
-        Problem(f"model.{key}", f"belongs to `kind: predictions`, and this is `kind: {spec.kind}`")
-        for key in ("prediction", "score", "scores")
-        if getattr(spec, key) is not None
-    ]
-    if spec.path is None:
-        problems.append(Problem("model.path", f"is required for `kind: {spec.kind}`"))
-    elif not spec.path.exists():
-        hint = "; `auditkit train` makes one from the plan's `train:` section" if plan.train is not None else ""
-        problems.append(Problem("model.path", f"there is nothing at {spec.path}{hint}"))
-    return problems

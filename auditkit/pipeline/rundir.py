@@ -13,6 +13,7 @@ from typing import IO
 
 from auditkit.core.errors import PlanError
 from auditkit.core.files import remove_temporaries
+from auditkit.pipeline.journal import read_journal
 
 JOURNAL = "journal.jsonl"
 EVIDENCE = "evidence"
@@ -39,6 +40,13 @@ def choose_directory(name: str, out: Path | None, resume: bool, parent: Path = P
 def open_unlinked(path: Path) -> IO[bytes]:
     """Open a file of ours to append to. Raises `OSError` where somebody put a link in its place."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644), "ab")
+
+
+def _has_results(path: Path, content: Sequence[str]) -> bool:
+    """Whether an earlier run left anything: one that was refused before it scored a row left only its journal."""
+    if set(content) - {JOURNAL, EVIDENCE}:
+        return True
+    return any(entry.event not in ("start", "stopped") for entry in read_journal(path / JOURNAL)[0])
 
 
 class RunDirectory:
@@ -97,7 +105,7 @@ class RunDirectory:
             return
         if JOURNAL not in content:
             raise PlanError(f"--out {path}: holds other files; choose an empty or a new directory")
-        if not self._resume:
+        if not self._resume and _has_results(path, content):
             raise PlanError(
                 f"--out {path}: holds an earlier run; --resume goes on with it, or choose another directory"
             )

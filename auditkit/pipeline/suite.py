@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
@@ -11,24 +11,42 @@ from auditkit.checks.registry import CHECKS, FAMILIES
 from auditkit.core.check import Check
 from auditkit.core.errors import PlanError, Problem, nearest
 from auditkit.core.task import Offer, Task
+from auditkit.data.spec import DataSpec
 from auditkit.pipeline.gates import DEFAULT_SPLIT
-from auditkit.pipeline.plan import GateSpec, Plan
+from auditkit.pipeline.plan import GateSpec
+
+#: A gate and its place in the plan's list.
+NumberedGate: TypeAlias = tuple[int, GateSpec]
 
 
-def select_checks(plan: Plan) -> tuple[list[Check], list[Problem]]:
+_SHARES = {
+    "accuracy",
+    "balanced_accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "macro_f1",
+    "roc_auc",
+    "expected_calibration_error",
+    "positive_predictive_value",
+    "negative_predictive_value",
+}
+
+
+def select_checks(settings: Mapping[str, Any]) -> tuple[list[Check], list[Problem]]:
     """The checks that the plan runs, with their options, and every problem of the `checks:` section.
 
     The default suite runs unless a check or a whole family is `off`; naming a check (`on`, or options) adds it.
     """
-    problems = [problem for name in plan.checks for problem in _name_problems(name, plan.checks[name])]
+    problems = [problem for name, setting in settings.items() for problem in _name_problems(name, setting)]
     chosen: list[Check] = []
     for name in CHECKS.names():
         kind = CHECKS.get(name)
-        setting = plan.checks.get(name, plan.checks.get(name.partition(".")[0], "on" if kind.default else "off"))
+        setting = settings.get(name, settings.get(name.partition(".")[0], "on" if kind.default else "off"))
         if setting == "off":
             continue
         try:
-            chosen.append(kind.model_validate(setting if isinstance(setting, dict) and name in plan.checks else {}))
+            chosen.append(kind.model_validate(setting if isinstance(setting, dict) and name in settings else {}))
         except ValidationError as error:
             problems += _option_problems(name, kind, error)
     return chosen, problems
@@ -61,14 +79,16 @@ def _option_problems(name: str, kind: type[Check], error: ValidationError) -> li
 
 
 def gate_problems(
-    gates: Sequence[GateSpec], checks: Sequence[Check], task: Task, splits: Sequence[str], plan: Plan
+    gates: Sequence[NumberedGate], checks: Sequence[Check], task: Task, splits: Sequence[str], data: DataSpec
 ) -> list[Problem]:
     """Every gate that could never select a finding: a misspelt metric, an unknown column, a check that is off."""
     running = {check.id: check for check in checks}
     problems = []
-    for index, gate in enumerate(gates):
+    for index, gate in gates:
         where = f"gates[{index}]"
-        problems += _unique_gate(gates, index, where)
+        first = next(other for other, same in gates if same == gate)
+        if first < index:
+            problems.append(Problem(where, f"is the same as gates[{first}]"))
         if gate.check not in running:
             problems.append(Problem(f"{where}.check", _absent_check(gate.check)))
             continue
@@ -82,13 +102,29 @@ def gate_problems(
                 Problem(f"{where}.metric", f"{gate.check} has no metric {gate.metric!r} for {task.kind.value}{hint}")
             )
         else:
-            problems += _selector_problems(gate, offers, task, where, splits, plan)
+            problems += _vacuous(gate, where)
+            problems += _selector_problems(gate, offers, task, where, splits, data)
     return problems
 
 
-def _unique_gate(gates: Sequence[GateSpec], index: int, where: str) -> list[Problem]:
-    first = gates.index(gates[index])
-    return [Problem(where, f"is the same as gates[{first}]")] if first < index else []
+def _vacuous(gate: GateSpec, where: str) -> list[Problem]:
+    """A bound outside the range of a share can never be broken: `max: 10`, meant as 10%, would pass whatever comes."""
+    if not _is_share(gate.metric):
+        return []
+    found = []
+    if gate.max is not None and gate.max > 1:
+        hint = f"; write {gate.max / 100:g} for {gate.max:g}%" if gate.max <= 100 else ""
+        found.append(Problem(f"{where}.max", f"{gate.metric} is never above 1, so this could never fail{hint}"))
+    if gate.min is not None and gate.min < 0:
+        found.append(Problem(f"{where}.min", f"{gate.metric} is never below 0, so this could never fail"))
+    return found
+
+
+def _is_share(metric: str) -> bool:
+    base = metric.removesuffix("_difference")
+    if metric.endswith(("_ratio", "_rate", "_share")) or base in _SHARES:
+        return True
+    return metric.endswith("_difference") and (base.endswith(("_rate", "_parity", "_odds", "_opportunity")))
 
 
 def _absent_check(name: str) -> str:
@@ -98,20 +134,20 @@ def _absent_check(name: str) -> str:
 
 
 def _selector_problems(
-    gate: GateSpec, offers: Sequence[Offer], task: Task, where: str, splits: Sequence[str], plan: Plan
+    gate: GateSpec, offers: Sequence[Offer], task: Task, where: str, splits: Sequence[str], data: DataSpec
 ) -> list[Problem]:
     problems = []
     split = gate.split or DEFAULT_SPLIT
     if split not in splits:
         problems.append(Problem(f"{where}.split", f"the data has no split {split!r}{nearest(split, splits)}"))
     if gate.by is not None:
-        problems += _by_problems(gate, offers, where, plan)
-    elif all(offer.by for offer in offers) and not plan.data.sensitive:
+        problems += _by_problems(gate, offers, where, data)
+    elif all(offer.by for offer in offers) and not data.sensitive:
         problems.append(Problem(f"{where}.metric", "needs groups, and `data.sensitive` names no column"))
     if gate.group is not None:
         if not any(offer.group for offer in offers):
             problems.append(Problem(f"{where}.group", f"{gate.metric!r} is not a metric of a single group"))
-        problems += _declared_group_problems(gate, where, plan)
+        problems += _declared_group_problems(gate, where, data)
     if gate.class_ is not None:
         if not any(offer.class_ for offer in offers):
             problems.append(Problem(f"{where}.class", f"{gate.metric!r} is not a metric of a single class"))
@@ -124,14 +160,14 @@ def _selector_problems(
     return problems
 
 
-def _by_problems(gate: GateSpec, offers: Sequence[Offer], where: str, plan: Plan) -> list[Problem]:
+def _by_problems(gate: GateSpec, offers: Sequence[Offer], where: str, data: DataSpec) -> list[Problem]:
     assert gate.by is not None
     if not gate.by:
         overall = any(not offer.by for offer in offers)
         return [] if overall else [Problem(f"{where}.by", f"{gate.metric!r} is measured by group only")]
     if not any(offer.by for offer in offers):
         return [Problem(f"{where}.by", f"{gate.metric!r} is not measured by group")]
-    known = plan.data.sensitive
+    known = data.sensitive
     problems = [
         Problem(f"{where}.by", f"{column!r} is not in `data.sensitive`{nearest(column, known)}")
         for column in gate.by
@@ -142,10 +178,10 @@ def _by_problems(gate: GateSpec, offers: Sequence[Offer], where: str, plan: Plan
     return problems
 
 
-def _declared_group_problems(gate: GateSpec, where: str, plan: Plan) -> list[Problem]:
-    if gate.by is None or len(gate.by) != 1 or gate.by[0] not in plan.data.groups:
+def _declared_group_problems(gate: GateSpec, where: str, data: DataSpec) -> list[Problem]:
+    if gate.by is None or len(gate.by) != 1 or gate.by[0] not in data.groups:
         return []
-    declared = plan.data.groups[gate.by[0]]
+    declared = data.groups[gate.by[0]]
     if gate.group in declared:
         return []
     return [
@@ -156,9 +192,9 @@ def _declared_group_problems(gate: GateSpec, where: str, plan: Plan) -> list[Pro
     ]
 
 
-def intersections_of(gates: Sequence[GateSpec], plan: Plan) -> tuple[tuple[str, ...], ...]:
+def intersections_of(gates: Sequence[GateSpec], data: DataSpec) -> tuple[tuple[str, ...], ...]:
     """The intersections that gates name, each in the order in which `data.sensitive` lists its columns."""
-    order = {name: position for position, name in enumerate(plan.data.sensitive)}
+    order = {name: position for position, name in enumerate(data.sensitive)}
     named = {tuple(sorted(gate.by, key=lambda c: order.get(c, 0))) for gate in gates if gate.by and len(gate.by) > 1}
     return tuple(sorted(named))
 

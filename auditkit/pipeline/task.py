@@ -6,32 +6,32 @@ from auditkit.core.errors import PlanError, Problem
 from auditkit.core.model import ModelInfo, OutputKind
 from auditkit.core.task import Task
 from auditkit.data.dataset import Dataset
-from auditkit.data.spec import label_text
-from auditkit.pipeline.plan import Plan
+from auditkit.data.spec import DataSpec, label_text
+from auditkit.models.spec import ModelSpec
 from auditkit.tasks.infer import MOST_INTEGRAL_LABELS, InferredTask, infer_task, unlabelled_task
 
 
 def settle_task(
-    plan: Plan, dataset: Dataset, info: ModelInfo | None, outputs: OutputKind | None = None
+    spec: ModelSpec, data: DataSpec, dataset: Dataset, info: ModelInfo | None, outputs: OutputKind | None = None
 ) -> InferredTask:
     """The task. `outputs` is what the caller of the API says the model returns.
 
     Raises `PlanError` where plan, model and data contradict one another.
     """
-    survey, spec = dataset.survey, plan.model
+    survey = dataset.survey
     classes = spec.classes or (tuple(spec.scores) if spec.scores else None)
-    _refuse_other_scores(plan)
+    _refuse_other_scores(spec)
     _refuse_other_order(classes, info)
     labels = survey.labels
     if labels is not None and len(labels) < 2 and spec.task is None and classes is None:
-        labels = _with_predicted(labels, plan, dataset)
+        labels = _with_predicted(labels, spec, dataset)
     known = classes is not None or (info is not None and (info.classes is not None or info.estimates is not None))
     if not labels and labels is not None and not known and spec.task is None:
-        return unlabelled_task(plan.data.positive, "probabilities", spec.threshold)
+        return unlabelled_task(data.positive, "probabilities", spec.threshold)
     return infer_task(
         declared=spec.task,
-        positive=plan.data.positive,
-        outputs=outputs or _stated_outputs(plan),
+        positive=data.positive,
+        outputs=outputs or _stated_outputs(spec),
         model=info,
         classes=classes,
         labels=labels,
@@ -42,9 +42,8 @@ def settle_task(
     )
 
 
-def _refuse_other_scores(plan: Plan) -> None:
+def _refuse_other_scores(spec: ModelSpec) -> None:
     """`model.scores` names one column for each class, by its label."""
-    spec = plan.model
     if spec.scores is None:
         return
     if len(set(spec.scores.values())) < len(spec.scores):
@@ -65,17 +64,16 @@ def _refuse_other_order(classes: tuple[str, ...] | None, info: ModelInfo | None)
         )
 
 
-def _stated_outputs(plan: Plan) -> OutputKind | None:
-    spec = plan.model
+def _stated_outputs(spec: ModelSpec) -> OutputKind | None:
     if spec.kind == "predictions" and spec.score is None and not spec.scores:
         return "labels"
     return spec.outputs
 
 
-def _with_predicted(labels: tuple[str, ...], plan: Plan, dataset: Dataset) -> tuple[str, ...]:
+def _with_predicted(labels: tuple[str, ...], spec: ModelSpec, dataset: Dataset) -> tuple[str, ...]:
     """The labels, and what a file of predictions predicts beside them, where that can be labels."""
-    column = plan.model.prediction
-    if plan.model.kind != "predictions" or column is None:
+    column = spec.prediction
+    if spec.kind != "predictions" or column is None:
         return labels
     found = dict.fromkeys(labels)
     for split in dataset.splits:
@@ -87,11 +85,11 @@ def _with_predicted(labels: tuple[str, ...], plan: Plan, dataset: Dataset) -> tu
     return tuple(sorted(found))
 
 
-def output_kind(plan: Plan, info: ModelInfo) -> OutputKind | None:
+def output_kind(spec: ModelSpec, info: ModelInfo) -> OutputKind | None:
     """What the model returns: the plan's word, else the model's own."""
-    if plan.model.kind == "predictions":
-        return "probabilities" if plan.model.score or plan.model.scores else "labels"
-    return plan.model.outputs or info.outputs
+    if spec.kind == "predictions":
+        return "probabilities" if spec.score or spec.scores else "labels"
+    return spec.outputs or info.outputs
 
 
 def every_task() -> list[Task]:

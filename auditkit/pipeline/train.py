@@ -34,7 +34,7 @@ def train_plan(loaded: LoadedPlan, *, out: Path | None, resume: bool, progress: 
     dataset = None
     try:
         dataset = Dataset.open(plan.data, max_rows=plan.run.max_rows, seed=plan.run.seed)
-        task = settle_task(plan, dataset, None).task if not problems else None
+        task = settle_task(plan.model, plan.data, dataset, None).task if not problems else None
     except PlanError as error:
         problems += error.problems
     loaded.refuse(problems)

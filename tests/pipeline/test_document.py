@@ -55,7 +55,9 @@ def test_refused(text: str, words: str) -> None:
 
 
 def test_tags_that_could_build_objects_are_refused() -> None:
-    text = "a: !!python/object/apply:os.system ['x']\nb: !!binary aGk=\nc: !!python/tuple [x]\nd: !x {y: 1}\ne: !!str 1\n"
+    text = (
+        "a: !!python/object/apply:os.system ['x']\nb: !!binary aGk=\nc: !!python/tuple [x]\nd: !x {y: 1}\ne: !!str 1\n"
+    )
     document = parse_document(text)
     assert [p.where for p in document.problems] == ["a", "b", "c", "d"]
     assert document.value["e"] == "1"

@@ -152,7 +152,8 @@ def test_2_the_output_directory(auditkit: Cli, tmp_path: Path, what: str) -> Non
         out.write_text("mine")
     else:
         out.mkdir()
-        (out / ("journal.jsonl" if what == "earlier" else "mine.txt")).write_text("")
+        (out / ("audit.json" if what == "earlier" else "mine.txt")).write_text("")
+        (out / "journal.jsonl").write_text("") if what == "earlier" else None
     answer = auditkit("run", plan, "--out", out)
     assert answer.code == 2
     assert str(out) in answer.err

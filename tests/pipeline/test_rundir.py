@@ -8,6 +8,7 @@ import pytest
 
 from auditkit.core.errors import PlanError
 from auditkit.core.files import TEMPORARY_PREFIX
+from auditkit.pipeline.journal import Journal
 from auditkit.pipeline.rundir import RunDirectory, choose_directory, slug
 
 
@@ -20,13 +21,31 @@ def test_a_file_foreign_content_an_earlier_run_and_inputs_are_refused(tmp_path: 
         pass
     run = tmp_path / "run"
     run.mkdir()
-    (run / "journal.jsonl").write_text("")
+    journal = Journal(run / "journal.jsonl")
+    journal.record("start")
+    journal.record("stopped")
+    with RunDirectory(run, resume=False):  # it was refused before it scored a row: there is nothing to lose
+        pass
+    journal.record("scored")
+    journal.close()
     with pytest.raises(PlanError, match="holds an earlier run"), RunDirectory(run, resume=False):
         pass
     with RunDirectory(run, resume=True):
         pass
     with pytest.raises(PlanError, match="holds an input"), RunDirectory(tmp_path, resume=False, inputs=[file]):
         pass
+
+
+def test_links_in_place_of_our_files_are_not_followed(tmp_path: Path) -> None:
+    run, victim = tmp_path / "run", tmp_path / "victim"
+    run.mkdir()
+    (run / "journal.jsonl").symlink_to(victim)
+    with pytest.raises(OSError, match="symbolic links"):
+        Journal(run / "journal.jsonl")
+    (run / ".lock").symlink_to(victim)
+    with pytest.raises(PlanError, match="can't be written"), RunDirectory(run, resume=True):
+        pass
+    assert not victim.exists()
 
 
 def test_two_runs_at_once(tmp_path: Path) -> None:

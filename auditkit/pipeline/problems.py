@@ -1,0 +1,180 @@
+"""Everything that is wrong with a plan besides its form, found at once: columns, files, checks, gates, the task."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from auditkit.core.check import Check
+from auditkit.core.errors import AuditkitError, PlanError, Problem
+from auditkit.data.dataset import Dataset
+from auditkit.data.spec import DataSpec
+from auditkit.models.spec import ModelSpec
+from auditkit.pipeline.plan import GateSpec, Plan, RunSpec
+from auditkit.pipeline.suite import NumberedGate, gate_problems, select_checks
+from auditkit.pipeline.task import every_task, settle_task
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The sections of a plan; None (or nothing) where a section is not even right in form."""
+
+    model: ModelSpec | None = None
+    data: DataSpec | None = None
+    checks: Mapping[str, Any] = field(default_factory=dict)
+    gates: Sequence[NumberedGate] = ()
+    run: RunSpec = field(default_factory=RunSpec)
+    trains: bool = False
+    #: False where keys of the data section were wrong: what they would have said must not be missed aloud.
+    whole_data: bool = True
+
+    @classmethod
+    def of(cls, plan: Plan) -> Parts:
+        """The sections of a whole plan."""
+        gates = tuple(enumerate(plan.gate_list))
+        return cls(plan.model, plan.data, plan.checks, gates, plan.run, plan.train is not None)
+
+    @classmethod
+    def salvaged(cls, tree: Mapping[str, Any], base: Path) -> Parts:
+        """What can be understood of a plan that is not right in form: sections without the keys that are wrong."""
+        model, data = _salvage(ModelSpec, tree.get("model")), _salvage(DataSpec, tree.get("data"))
+        if model is not None and model.path is not None:
+            model = model.model_copy(update={"path": base / model.path})
+        if data is not None:
+            data = data.model_copy(update={"splits": {name: base / path for name, path in data.splits.items()}})
+        checks = tree.get("checks")
+        gates = tree.get("gates")
+        found = [(i, _salvage_gate(gate)) for i, gate in enumerate(gates)] if isinstance(gates, list) else []
+        return cls(
+            model,
+            data,
+            {k: v for k, v in checks.items() if v in ("on", "off") or isinstance(v, dict)}
+            if isinstance(checks, dict)
+            else {},
+            tuple((i, gate) for i, gate in found if gate is not None),
+            trains="train" in tree,
+            whole_data=data is not None and data.model_fields_set == set(tree["data"]),
+        )
+
+
+def _salvage(kind: type[_Model], section: Any) -> _Model | None:
+    """The section without its wrong keys, where that is enough to understand the rest."""
+    if not isinstance(section, dict):
+        return None
+    rest = dict(section)
+    while True:
+        try:
+            return kind.model_validate_json(json.dumps(rest), strict=True)
+        except ValidationError as error:
+            wrong = {item["loc"][0] for item in error.errors() if item["loc"]} & set(rest)
+            if not wrong:
+                return None
+            rest = {key: value for key, value in rest.items() if key not in wrong}
+
+
+def _salvage_gate(section: Any) -> GateSpec | None:
+    if not isinstance(section, dict):
+        return None
+    return _salvage(GateSpec, section) or _salvage(GateSpec, {**section, "max": 0, "min": 0})
+
+
+@dataclass
+class Looked:
+    """What a look over a plan found: its problems, and where there are none, the open data and the checks."""
+
+    problems: list[Problem]
+    checks: list[Check]
+    dataset: Dataset | None = None
+
+
+def look_over(parts: Parts) -> Looked:
+    """Look at everything that can be looked at before the model is loaded.
+
+    Raises `InputRefusedError` where the data can't be read and nothing else is wrong.
+    """
+    checks, problems = select_checks(parts.checks)
+    looked = Looked(problems, checks)
+    if parts.model is not None:
+        problems += model_problems(parts.model, parts.trains)
+    refused: AuditkitError | None = None
+    if parts.data is not None:
+        if parts.data.target is None and parts.whole_data:
+            problems.append(Problem("data.target", "is required: an audit compares predictions with what was true"))
+        try:
+            looked.dataset = _open(parts, parts.data)
+        except PlanError as error:
+            problems += error.problems
+        except AuditkitError as error:
+            refused = error
+    problems += _gates(parts, looked)
+    if refused is not None and not problems:
+        raise refused
+    return looked
+
+
+def _open(parts: Parts, data: DataSpec) -> Dataset:
+    extra = prediction_columns(parts.model) if parts.model is not None else []
+    return Dataset.open(data, extra=extra, exclude=extra, max_rows=parts.run.max_rows, seed=parts.run.seed)
+
+
+def _gates(parts: Parts, looked: Looked) -> list[Problem]:
+    """What is wrong with the gates: for the task, where plan and data tell which it is, else for every task."""
+    data = parts.data or DataSpec(splits={"test": Path("test")})
+    splits = tuple(data.splits)
+    tasks = every_task()
+    if looked.dataset is not None and parts.model is not None and data.target is not None:
+        try:
+            task = settle_task(parts.model, data, looked.dataset, None).task
+        except PlanError as error:
+            return [*error.problems, *_in_every_task(parts, looked, tasks, splits, data)]
+        certain = parts.model.kind == "predictions" or parts.model.task is not None or data.positive is not None
+        if certain and parts.whole_data:
+            return gate_problems(parts.gates, looked.checks, task, splits, data)
+    # Only the model can say for certain which task this is; its own word is asked once it is open.
+    return _in_every_task(parts, looked, tasks, splits, data)
+
+
+def _in_every_task(
+    parts: Parts, looked: Looked, tasks: Sequence[Any], splits: Sequence[str], data: DataSpec
+) -> list[Problem]:
+    found = [gate_problems(parts.gates, looked.checks, task, splits, data) for task in tasks]
+    everywhere = set.intersection(*({problem.where for problem in problems} for problems in found))
+    problems = [p for p in found[0] if p.where in everywhere and not p.where.endswith(".class")]
+    if parts.data is None or not parts.whole_data:  # then not all is known of splits and columns
+        problems = [p for p in problems if not p.where.endswith((".by", ".split", ".group"))]
+    return [replace(p, message=p.message.replace(f" for {tasks[0].kind.value}", "")) for p in problems]
+
+
+def prediction_columns(spec: ModelSpec) -> list[str]:
+    """The columns of a file of predictions that hold predictions and scores."""
+    named = [spec.prediction, spec.score, *(spec.scores or {}).values()]
+    return list(dict.fromkeys(column for column in named if column is not None))
+
+
+def model_problems(spec: ModelSpec, trains: bool) -> list[Problem]:
+    """What is wrong with the model section, besides its form. `trains`: the plan can train its model."""
+    if spec.kind == "python":
+        return [Problem("model.kind", "live Python objects are audited through `auditkit.audit(...)`, not from a plan")]
+    if spec.kind == "predictions":
+        if spec.prediction is None and spec.score is None and not spec.scores:
+            return [Problem("model", "`kind: predictions` needs `prediction`, `score` or `scores`")]
+        unused = [Problem(f"model.{key}", "means nothing for `kind: predictions`") for key in ("path", "outputs")]
+        return [p for p in unused if getattr(spec, p.where.partition(".")[2]) is not None]
+    problems = [
+        Problem(f"model.{key}", f"belongs to `kind: predictions`, and this is `kind: {spec.kind}`")
+        for key in ("prediction", "score", "scores")
+        if getattr(spec, key) is not None
+    ]
+    if spec.path is None:
+        problems.append(Problem("model.path", f"is required for `kind: {spec.kind}`"))
+    elif not spec.path.exists():
+        hint = "; `auditkit train` makes one from the plan's `train:` section" if trains else ""
+        problems.append(Problem("model.path", f"there is nothing at {spec.path}{hint}"))
+    return problems
