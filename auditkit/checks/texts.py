@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from auditkit.core.estimate import Estimate
 from auditkit.core.messages import number, percent
+from auditkit.core.messages import points as hundredfold
 
 #: Abbreviations that a capital letter would spoil, and names that read better in full.
 _NAMES = {
@@ -51,9 +52,8 @@ def points(estimate: Estimate) -> str:
     """A difference of two shares in percentage points: "12.3 points (9.8 to 14.7)"."""
     if estimate.value is None:
         return "not defined"
-    # Adding 0 turns a negative zero into zero.
-    value, *ends = (round(100 * end, 1) + 0.0 for end in (estimate.value, *(estimate.interval or ())))
-    return f"{value:.1f} points ({ends[0]:.1f} to {ends[1]:.1f})" if ends else f"{value:.1f} points"
+    value, *ends = (hundredfold(end) for end in (estimate.value, *(estimate.interval or ())))
+    return f"{value} points ({ends[0]} to {ends[1]})" if ends else f"{value} points"
 
 
 def change(estimate: Estimate, *, share: bool) -> str:

@@ -6,6 +6,9 @@ import itertools
 import math
 from collections.abc import Iterable, Sequence
 
+from auditkit.core.messages import NOTHING
+from auditkit.core.messages import fixed as rounded
+
 MOST_DECIMALS = 6
 
 
@@ -35,10 +38,9 @@ def decimals(values: Iterable[float], *, bounds: Sequence[float] = ()) -> int:
 
 def fixed(value: float, places: int) -> str:
     """`value` with so many decimals and thousands separators; no negative zero, an exponent only where 0 would lie."""
-    if value != 0 and abs(value) < 0.5 * 10**-MOST_DECIMALS:
-        return f"{value:.1e}".replace("e-0", "e-")
-    text = f"{value:,.{places}f}"
-    return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", "−")
+    if NOTHING <= abs(value) < 0.5 * 10**-MOST_DECIMALS:
+        return f"{value:.1e}".replace("e-0", "e-").replace("-", "−", 1 if value < 0 else 0)
+    return rounded(value, places).replace("-", "−")
 
 
 def number(value: float) -> str:
@@ -61,6 +63,8 @@ def estimate(value: float, interval: tuple[float, float] | None, bounds: Sequenc
     if interval is None:
         places = 0 if float(value).is_integer() else decimals([value], bounds=bounds)
         return fixed(value, places), ""
+    if abs(value) < 1e-9 * max(map(abs, interval)):
+        value = 0.0  # what arithmetic leaves of zero, seen beside its own interval
     places = decimals([value, *interval], bounds=bounds)
     return fixed(value, places), f"[{fixed(interval[0], places)}, {fixed(interval[1], places)}]"
 

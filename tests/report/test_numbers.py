@@ -1,9 +1,12 @@
 import math
+from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from auditkit.core.messages import fixed, percent, points
+from auditkit.core.messages import number as written
 from auditkit.report.numbers import bound, duration, estimate, number
 from auditkit.report.scales import Linear, nice_domain, ticks
 
@@ -25,6 +28,26 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False)
 )
 def test_estimate(value, interval, bounds, shown) -> None:
     assert estimate(value, interval, bounds) == shown
+
+
+@pytest.mark.parametrize("value", [0.7425, 0.7225, 0.0005, 0.3255, 0.5, 0.12449999, 0.9995, -0.0405])
+def test_one_number_is_rounded_alike_everywhere(value: float) -> None:
+    """Halves away from zero on the decimal that was written; the binary number rounds some up and some down."""
+    exact = (Decimal(str(value)) * 1000).to_integral_value(ROUND_HALF_UP)
+    in_report = Decimal(estimate(value, (value, value + 0.01))[0].replace("−", "-")) * 1000
+    in_text = Decimal(points(value)) * 10
+    in_words = Decimal(fixed(value, 3)) * 1000
+    assert {in_report, in_text, in_words} == {exact}
+    if abs(value) >= 0.1:
+        assert Decimal(written(value)) * 1000 == exact
+        assert Decimal(percent(value).rstrip("%")) * 10 == exact
+
+
+def test_what_arithmetic_leaves_of_zero_is_zero() -> None:
+    assert estimate(-4.8e-14, (-0.31, 0.3)) == ("0.000", "[−0.310, 0.300]")
+    assert written(-4.8e-14) == "0"
+    assert percent(-1e-15) == "0.0%"
+    assert fixed(-0.0004, 3) == "0.000"
 
 
 @given(st.floats(-5, 5), st.floats(-5, 5), st.floats(-5, 5))
