@@ -20,6 +20,7 @@ from auditkit.pipeline.doubts import doubts_about
 from auditkit.pipeline.environment import environment, versions
 from auditkit.pipeline.evidence import build_evidence
 from auditkit.pipeline.gates import judge
+from auditkit.pipeline.plan import Plan
 from auditkit.pipeline.prepared import Clock, Prepared
 from auditkit.pipeline.suite import gate_problems, intersections_of, require
 from auditkit.pipeline.task import output_kind, settle_task
