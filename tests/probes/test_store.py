@@ -1,0 +1,55 @@
+"""Evidence stores: parts joined in order, found again by their key alone, and never half there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from auditkit.probes.store import DirectoryStore, MemoryStore, Store
+
+STORES: list[Callable[[Path], Store]] = [DirectoryStore, lambda path: MemoryStore()]
+
+
+def _rows(*values: int | None) -> pa.Table:
+    return pa.table({"row": pa.array(values, type=pa.int64())})
+
+
+@pytest.mark.parametrize("make", STORES, ids=["directory", "memory"])
+def test_parts_become_one_table_in_the_order_asked_for(make: Callable[[Path], Store], tmp_path: Path) -> None:
+    store = make(tmp_path / "evidence")
+    store.write_part("rows", "k" * 64, "b", _rows(3, 4))
+    store.write_part("rows", "k" * 64, "a", _rows(1, 2))
+    assert store.has_part("rows", "k" * 64, "a")
+    assert not store.finished("rows", "k" * 64)
+    store.finish("rows", "k" * 64, ["a", "b"])
+    assert store.finished("rows", "k" * 64)
+    assert not store.finished("rows", "other")
+    assert store.read("rows", "k" * 64)["row"].to_pylist() == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("make", STORES, ids=["directory", "memory"])
+def test_parts_of_different_types_are_reconciled(make: Callable[[Path], Store], tmp_path: Path) -> None:
+    store = make(tmp_path / "evidence")
+    store.write_part("rows", "k", "a", pa.table({"x": pa.nulls(1)}))
+    store.write_part("rows", "k", "b", pa.table({"x": pa.array(["text"])}))
+    store.finish("rows", "k", ["a", "b"])
+    assert store.read("rows", "k")["x"].to_pylist() == [None, "text"]
+
+
+def test_another_store_on_the_same_directory_finds_it(tmp_path: Path) -> None:
+    first = DirectoryStore(tmp_path / "evidence")
+    first.write_part("rows", "k", "a", _rows(1))
+    again = DirectoryStore(tmp_path / "evidence")
+    assert again.has_part("rows", "k", "a")
+    again.finish("rows", "k", ["a"])
+    assert DirectoryStore(tmp_path / "evidence").finished("rows", "k")
+    assert {path.name for path in (tmp_path / "evidence").iterdir()} == {"rows.parquet"}
+
+
+def test_a_torn_or_foreign_file_counts_as_absent(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path / "evidence")
+    (tmp_path / "evidence" / "rows.parquet").write_bytes(b"PAR1 torn")
+    assert not store.finished("rows", "k")
