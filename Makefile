@@ -6,12 +6,15 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Small models run faster on one thread.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint types layers pytest clean
+.PHONY: demo test quick lint types layers pytest clean
 
 demo: $(VENV)/.demo
 	$(BIN)/auditkit demo
 
 test: $(VENV)/.test lint types layers pytest
+
+quick: $(VENV)/.test lint types layers
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 lint:
 	$(BIN)/ruff check .
