@@ -14,6 +14,9 @@ from auditkit.pipeline.plan import GateSpec
 
 DEFAULT_SPLIT = "test"
 
+#: So many times the rows are not to be had: a gate then says that rows won't decide it.
+_UNREAL = 1000
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -117,15 +120,15 @@ def _status(finding: Finding, bounds: Bounds, doubt: str | None) -> tuple[Status
         if finding.sampled:
             return Status.INCONCLUSIVE, f"There is no interval: {finding.reason or 'none could be computed'}."
         inside = _inside(finding.value, finding.value, bounds)
-        return (Status.PASS, None) if inside else (Status.FAIL, f"The value breaks the bound {_words(bounds)}.")
+        return (Status.PASS, None) if inside else (Status.FAIL, f"The value {_side(finding.value, bounds)}.")
     low, high = finding.interval
     shown = f"[{number(low)}, {number(high)}]"
     if _outside(low, high, bounds):
-        return Status.FAIL, f"The whole interval {shown} breaks the bound {_words(bounds)}."
+        return Status.FAIL, f"The whole interval {shown} {_side(finding.value, bounds)}."
     if not _inside(low, high, bounds):
         return (
             Status.INCONCLUSIVE,
-            f"The interval {shown} straddles the bound {_words(bounds)}; {_wanted(finding, bounds)}.",
+            f"The interval {shown} lies on both sides of {_crossed(low, high, bounds)}; {_wanted(finding, bounds)}.",
         )
     if not finding.sufficient:
         return Status.INCONCLUSIVE, f"{finding.reason or 'Too few rows stand behind it'}; too little for a pass."
@@ -142,10 +145,19 @@ def _outside(low: float, high: float, bounds: Bounds) -> bool:
     return (bounds.max is not None and low > bounds.max) or (bounds.min is not None and high < bounds.min)
 
 
-def _words(bounds: Bounds) -> str:
-    parts = [f"max {number(bounds.max)}"] if bounds.max is not None else []
-    parts += [f"min {number(bounds.min)}"] if bounds.min is not None else []
-    return " and ".join(parts)
+def _side(value: float, bounds: Bounds) -> str:
+    """Where a value stands that breaks a bound."""
+    if bounds.max is not None and value > bounds.max:
+        return f"lies above the largest allowed, {number(bounds.max)}"
+    assert bounds.min is not None
+    return f"lies below the least allowed, {number(bounds.min)}"
+
+
+def _crossed(low: float, high: float, bounds: Bounds) -> str:
+    """The bounds inside an interval, in words."""
+    crossed = [f"the largest allowed, {number(bounds.max)}"] if bounds.max is not None and high > bounds.max else []
+    crossed += [f"the least allowed, {number(bounds.min)}"] if bounds.min is not None and low < bounds.min else []
+    return " and ".join(crossed)
 
 
 def _wanted(finding: Finding, bounds: Bounds) -> str:
@@ -160,10 +172,16 @@ def _wanted(finding: Finding, bounds: Bounds) -> str:
     if not estimate.n:
         return "more rows are needed to decide it"
     needed = [rows_to_decide(estimate, bound) for bound in crossed]
-    if any(rows is None for rows in needed):
+    rows = max((rows for rows in needed if rows is not None), default=0)
+    if any(found is None for found in needed) or rows > _UNREAL * estimate.n:
         return "the value is so near the bound that no realistic number of rows can decide it"
-    rows = max(rows for rows in needed if rows is not None)
-    return f"some {number(rows)} rows in place of {number(estimate.n)} would decide it at this value"
+    return f"about {_roughly(rows)} rows in place of {estimate.n:,} would decide it at this value"
+
+
+def _roughly(rows: int) -> str:
+    """A number of rows to two digits: more would promise what no such estimate keeps."""
+    digits = max(0, len(str(rows)) - 2)
+    return f"{-(-rows // 10**digits) * 10**digits:,}"
 
 
 def _unmatched(gate: GateSpec, bounds: Bounds, findings: Sequence[Finding]) -> Finding:

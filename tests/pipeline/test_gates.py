@@ -178,7 +178,7 @@ def test_an_absent_group_is_named() -> None:
 def test_what_it_would_take() -> None:
     """At distance 0.05 from the bound with a half-width of 0.10, four times the rows are needed."""
     judged = judge_finding(make(0.05, (0.0, 0.15), n=500), Bounds(max=0.10))
-    assert "some 2,000 rows in place of 500 would decide it" in (judged.reason or "")
+    assert "about 2,000 rows in place of 500 would decide it" in (judged.reason or "")
 
 
 def test_ids_do_not_depend_on_values_or_on_which_group_is_highest() -> None:
