@@ -27,8 +27,13 @@ def command(
 
     overrides = {key: value for key, value in (("device", device), ("seed", seed)) if value is not None}
     progress = progress_for(quiet=options_of(ctx)["quiet"])
-    result = train_plan(load_plan(plan, overrides), out=out, resume=resume, progress=progress)
+    loaded = load_plan(plan, overrides)
+    result = train_plan(loaded, out=out, resume=resume, progress=progress)
     emit(f"model: {result.path}")
     emit(f"epochs: {result.epochs_run}, best: {result.best_epoch}")
-    emit(f"next: auditkit run {plan}")
+    planned = loaded.plan.model.path
+    first = (
+        "" if planned is not None and result.path.resolve() == planned.resolve() else "name it under model.path, then "
+    )
+    emit(f"next: {first}auditkit run {plan}")
     return 0
