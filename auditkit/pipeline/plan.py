@@ -88,7 +88,7 @@ class RunSpec(_Section):
     seed: int = Field(default=0, ge=0)
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")
     batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
-    budget: Annotated[float | None, BeforeValidator(_seconds), Field(gt=0)] = None
+    budget: Annotated[Annotated[float, Field(gt=0, allow_inf_nan=False)] | None, BeforeValidator(_seconds)] = None
     max_rows: Annotated[int, Field(ge=1)] | None = None
     keep_evidence: bool = True
 
