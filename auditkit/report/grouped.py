@@ -9,17 +9,22 @@ from auditkit.core.finding import Finding
 from auditkit.report.labels import group_name, metric_label
 from auditkit.report.messages import text
 from auditkit.report.numbers import count
+from auditkit.report.privacy import SUPPRESSED
 from auditkit.report.text import line
 from auditkit.report.values import ShownValue, shown_value
 
 
 @dataclass(frozen=True)
 class GroupRow:
-    """One group; `cells` follow the matrix's metrics, None where that metric was not measured for this group."""
+    """One group; `cells` follow the matrix's metrics, None where that metric was not measured for this group.
+
+    `few` says that few rows stand behind each of its numbers.
+    """
 
     group: str
     n: int | None
     cells: tuple[ShownValue | None, ...]
+    few: bool
 
     @property
     def hidden(self) -> bool:
@@ -28,7 +33,14 @@ class GroupRow:
 
     def n_text(self, min_cell: int) -> str:
         """How many rows the group has; below `min_cell` only that it is below."""
-        return text("small.value", min_cell=min_cell) if self.n is None else count(self.n)
+        if self.n is not None:
+            return count(self.n)
+        return text("small.value", min_cell=min_cell) if self.few else text("small.shown")
+
+    def why(self, min_cell: int) -> str:
+        """Why the whole row was left out."""
+        small = text("small.value", min_cell=min_cell)
+        return text("hidden.group", small=small) if self.few else text("hidden.group.rate")
 
 
 @dataclass(frozen=True)
@@ -77,7 +89,8 @@ def _matrix(attribute: str, split: str, findings: list[Finding]) -> GroupMatrix:
         hidden = any(value is not None and value.suppressed for value in values)
         # An empty denominator must not pass for an empty group where the group's size was left out.
         size = None if hidden and not any(sizes) else max(sizes, default=None)
-        rows.append(GroupRow(group_name(group), size, values))
+        few = all(f is None or f.method == SUPPRESSED for f in found)
+        rows.append(GroupRow(group_name(group), size, values, few))
     methods = dict.fromkeys(f.method for f in findings if f.method and f.interval)
     confidences = {shown_value(f).confidence for f in findings if f.interval}
     return GroupMatrix(

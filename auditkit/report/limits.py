@@ -23,6 +23,7 @@ def limitations(audit: Audit) -> Iterator[str]:
     if audit.environment.isolation.startswith("none"):
         yield text("limit.isolation")
     yield text("small.note", min_cell=min_cell(audit))
+    yield text("small.elsewhere")
 
 
 def _groups(audit: Audit) -> str:

@@ -47,10 +47,20 @@ MESSAGES: Mapping[str, str] = {
     "small.shown": "not shown",
     "small.value": "fewer than {min_cell} rows",
     "small.finding": "Not shown: it rests on fewer than {min_cell} rows, and could tell of single people.",
-    "small.gap": "Not shown: one of the groups has fewer than {min_cell} rows, and the number could tell "
-    "of single people.",
-    "small.note": "Values that rest on fewer than {min_cell} rows are left out of this report, its figures "
-    "and its tables.",
+    "small.vague": "Not shown: too few rows to show.",
+    "small.sibling": "Not shown: with what else is shown of this group, it would tell a rate that rests on fewer than "
+    "{min_cell} rows.",
+    "small.gap": "Not shown: one of the groups has fewer than {min_cell} rows, and the number could tell of single "
+    "people.",
+    "small.gap.rate": "Not shown: in one of the groups a rate behind it rests on fewer than {min_cell} rows (those "
+    "with one of the labels, or with one of the answers), and the number could tell of single people.",
+    "small.gap.sibling": "Not shown: with what else is shown of one of the groups, it would tell a rate that rests on "
+    "fewer than {min_cell} rows.",
+    "small.note": "Numbers about a group, a slice or a bin of scores that rest on fewer than {min_cell} rows are left "
+    "out of this report, its figures and its tables, together with the rates of the same group from which they could "
+    "be worked out. Numbers about a whole split are shown however few rows it has, and what is shown of all other "
+    "groups can narrow what was left out of one.",
+    "small.elsewhere": "audit.json and the folder evidence/ leave nothing out: protect them like the data itself.",
     "insufficient": "too few rows to pass on",
     "not-reproducible": "a rerun will differ",
     "bound.max": "at most {bound}",
@@ -132,8 +142,9 @@ MESSAGES: Mapping[str, str] = {
     "more.figures": "The first {shown} of {total} figures are shown; all are in audit.json.",
     "caption.overall": "Measurements{where}",
     "caption.ratios": "Ratios by {attribute}{where}",
-    "hidden.rows": "Not shown, because a group behind them has too few rows: {names}.",
+    "hidden.rows": "Not shown, because too few rows stand behind them or behind a rate that they would tell: {names}.",
     "hidden.group": "not shown: {small}",
+    "hidden.group.rate": "not shown: too few rows behind one of its rates",
     "folded.summary": "{count} more tables: {captions}",
     "folded.summary.one": "{captions}",
     "caption.features": "By input{where}",

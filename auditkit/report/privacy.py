@@ -1,59 +1,29 @@
 """Leave out what rests on a handful of rows, before anything is drawn or written for people.
 
-Statistical disclosure control by a minimum cell size (Hundepool et al., Statistical Disclosure Control, 2012, ch. 5):
-a rate of two rows tells the reader about two people. `audit.json` keeps every number; it is evidence, not a report.
+What is too small is decided in `small.py`. `audit.json` keeps every number; it is evidence, not a report.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from auditkit.core.audit import Audit
-from auditkit.core.figure import Cell, Figure, Point, Table
+from auditkit.core.figure import Cell, Figure, Point, Series, Table
 from auditkit.core.finding import Finding, Scope
 from auditkit.report.labels import finding_label
 from auditkit.report.messages import text
+from auditkit.report.small import LABEL_FREE, Group, Small, find_small, rates_behind
 
 DEFAULT_MIN_CELL = 5
-#: The `method` of a finding whose number was left out.
-SUPPRESSED = "suppressed"
-_COUNT_COLUMNS = frozenset({"n", "rows", "count", "size", "support"})
+#: The `method` of a finding whose number was left out: because few rows stand behind it, or because it would tell one
+#: behind which few stand.
+SUPPRESSED, WITHHELD = "suppressed", "withheld"
+#: Checks whose own tables say again, without intervals, what the report builds from their findings.
+_REBUILT = frozenset({"bias.groups"})
+_COUNT_COLUMNS = frozenset({"n", "rows", "count", "size", "support", "with a label"})
 _COUNTED = re.compile(r"(?<![\w.,])(\d+)(?= (?:\w+ )?rows?\b)")
 _PROSE = ("title", "explanation", "reason", "remedy", "affected")
-#: The rates that stand behind gaps whose names don't tell.
-_BEHIND = {
-    "demographic_parity": ("selection_rate",),
-    "equal_opportunity": ("true_positive_rate",),
-    "equalized_odds": ("true_positive_rate", "false_positive_rate"),
-}
-
-
-@dataclass(frozen=True)
-class _Small:
-    """What is small: `groups` in every one of their rates, `cells` in one rate; keyed by split and attribute."""
-
-    least: int
-    groups: frozenset[tuple[str | None, str | None, str]]
-    cells: frozenset[tuple[str | None, str | None, str, str]]
-
-    def holds(self, scope: Scope, group: str) -> bool:
-        return (scope.split, scope.attribute, group) in self.groups
-
-    def any_group(self, scope: Scope) -> bool:
-        """Whether the attribute has a small group at all."""
-        return any((split, attribute) == (scope.split, scope.attribute) for split, attribute, _ in self.groups)
-
-    def behind(self, scope: Scope, group: str, metric: str) -> bool:
-        """Whether a rate that the gap `metric` is made of is small for this group."""
-        stem = metric.removesuffix("_difference").removesuffix("_ratio")
-        rates = _BEHIND.get(stem, (stem,))
-        return self.holds(scope, group) or any((scope.split, scope.attribute, group, r) in self.cells for r in rates)
-
-    def counts(self, n: Cell) -> bool:
-        """Whether `n` is a count of 1 to `least` − 1. Nobody stands behind 0."""
-        return isinstance(n, int | float) and not isinstance(n, bool) and 0 < n < self.least
 
 
 def min_cell(audit: Audit) -> int:
@@ -63,94 +33,128 @@ def min_cell(audit: Audit) -> int:
     return asked if isinstance(asked, int) and not isinstance(asked, bool) and asked >= 1 else DEFAULT_MIN_CELL
 
 
+def is_hidden(finding: Finding) -> bool:
+    """Whether the number of a protected finding was left out."""
+    return finding.method in (SUPPRESSED, WITHHELD)
+
+
 def protect(audit: Audit) -> Audit:
-    """The audit without values, counts and texts that rest on 1 to `min_cell` − 1 rows of a group or a bin."""
-    small = _find_small(audit.findings, min_cell(audit))
+    """The audit without values, counts and texts that rest on 1 to `min_cell` − 1 rows of a group, a slice or a bin,
+    and without those from which they could be worked out inside a group."""
+    small = find_small(audit.findings, min_cell(audit))
     return audit.model_copy(update={"findings": tuple(_protect_finding(f, small) for f in audit.findings)})
 
 
-def _find_small(findings: Iterable[Finding], least: int) -> _Small:
-    sizes: dict[tuple[str | None, str | None, str], dict[str, int]] = {}
-    for f in findings:
-        if f.scope.attribute and f.scope.compared is None and f.n is not None and len(f.scope.groups or ()) == 1:
-            key = (f.scope.split, f.scope.attribute, (f.scope.groups or ("",))[0])
-            sizes.setdefault(key, {})[f.metric] = f.n
-    groups = frozenset(key for key, rates in sizes.items() if 0 < max(rates.values()) < least)
-    cells = frozenset((*key, metric) for key, rates in sizes.items() for metric, n in rates.items() if 0 < n < least)
-    return _Small(least, groups, cells)
-
-
-def _protect_finding(finding: Finding, small: _Small) -> Finding:
-    scope = finding.scope
+def _protect_finding(finding: Finding, small: Small) -> Finding:
+    scope, tables = finding.scope, () if finding.check in _REBUILT else finding.tables
     update: dict[str, object] = {
-        "figures": tuple(_protect_figure(f, scope, small) for f in finding.figures),
-        "tables": tuple(_protect_table(t, scope, small) for t in finding.tables),
+        "figures": tuple(_protect_figure(f, finding, small) for f in finding.figures),
+        "tables": tuple(_protect_table(t, _about(scope, t.title, small), small) for t in tables),
     }
-    about_people = scope.attribute is not None or scope.slice is not None
-    own = scope.compared is None and _own_is_small(finding, small)
-    gap = scope.compared is not None and _gap_is_small(finding, small)
-    if own or gap:
-        why = text("small.gap" if gap else "small.finding", min_cell=small.least)
-        update |= {"value": None, "interval": None, "n": finding.n if gap else None, "method": SUPPRESSED}
-        update |= {"explanation": "", "reason": why, "title": finding_label(finding), "affected": None}
+    gap = scope.compared is not None
+    hidden = _gap_is_small(finding, small) if gap else _own_is_small(finding, small)
+    if hidden:
+        method, why = hidden
+        update |= {"value": None, "interval": None, "n": finding.n if gap else None, "method": method}
+        update |= {"explanation": "", "reason": text(why, min_cell=small.least), "affected": None}
+        update |= {"title": finding_label(finding)}
         # Which group of a gap is highest and which lowest tells of the small one too.
         update |= {"scope": scope.model_copy(update={"groups": None})} if gap else {}
-    elif about_people:
+    elif scope.attribute is not None or scope.slice is not None:
         update |= _masked_prose(finding, small)
     return finding.model_copy(update=update)
 
 
-def _own_is_small(finding: Finding, small: _Small) -> bool:
-    """A group's rate that rests on few rows. In a small group even an empty denominator tells: all have one label."""
+def _own_is_small(finding: Finding, small: Small) -> tuple[str, str] | None:
+    """How and why the rate of a group or a slice is left out, None where it is shown."""
     scope = finding.scope
-    about_people = scope.attribute is not None or scope.slice is not None
+    if scope.attribute is None and scope.slice is None:
+        return None
     groups = scope.groups or ()
-    return about_people and (small.counts(finding.n) or any(small.holds(scope, group) for group in groups))
+    if small.counts(finding.n):
+        return SUPPRESSED, "small.finding"
+    if any(small.holds(scope, group) for group in groups):
+        # Few rows with an empty denominator: all of them have the other label, so not even the reason can be told.
+        return SUPPRESSED, "small.vague"
+    if any(small.would_tell(scope, group, finding.metric) for group in groups):
+        return WITHHELD, "small.sibling"
+    return None
 
 
-def _gap_is_small(finding: Finding, small: _Small) -> bool:
-    """A gap from or to a small group; or one that does not exist, because the reason may tell of a small group."""
-    scope = finding.scope
-    if any(small.behind(scope, group, finding.metric) for group in scope.groups or ()):
-        return True
-    return finding.value is None and small.any_group(scope)
+def _gap_is_small(finding: Finding, small: Small) -> tuple[str, str] | None:
+    """The same of a gap: from or to a small group; or one without a value, as the reason may tell of a small group."""
+    scope, groups, rates = finding.scope, finding.scope.groups or (), rates_behind(finding.metric)
+    if any(small.holds(scope, group) for group in groups):
+        return SUPPRESSED, "small.gap"
+    if any(small.rests_on_few(scope, group, rate) for group in groups for rate in rates):
+        return SUPPRESSED, "small.gap.rate"
+    if any(small.would_tell(scope, group, rate) for group in groups for rate in rates):
+        return WITHHELD, "small.gap.sibling"
+    return (WITHHELD, "small.vague") if finding.value is None and small.touches(scope) else None
 
 
-def _masked_prose(finding: Finding, small: _Small) -> Mapping[str, str]:
-    """Every text of the finding, with `3 rows` and `Other: 3` (a small group and its number) made vague."""
+def _masked_prose(finding: Finding, small: Small) -> Mapping[str, str]:
+    """Every text of the finding, with `3 rows`, `Other: 3` (a small group and its number) and `Other 95.0%` (a group
+    whose rates are not shown) made vague."""
     scope, least = finding.scope, f"fewer than {small.least}"
-    names = sorted((g for s, a, g in small.groups if (s, a) == (scope.split, scope.attribute)), key=len, reverse=True)
-    after_name = re.compile(rf"((?:{'|'.join(map(re.escape, names))})['\"”’]?(?: has| with)?[:,]? \(?)\d[\d.,]*%?")
+    of_small = _after(small.groups, scope, r"\d[\d.,]*%?")
+    of_withheld = _after(small.labels, scope, r"\d[\d.,]*%")
 
     def mask(prose: str) -> str:
         vague = _COUNTED.sub(lambda m: least if small.counts(int(m[1])) else m[1], prose)
-        return after_name.sub(rf"\g<1>{least}", vague) if names else vague
+        vague = of_small.sub(rf"\g<1>{least}", vague) if of_small else vague
+        return of_withheld.sub(rf"\g<1>{text('small.shown')}", vague) if of_withheld else vague
 
     return {name: mask(prose) for name in _PROSE if (prose := getattr(finding, name))}
 
 
-def _protect_figure(figure: Figure, scope: Scope, small: _Small) -> Figure:
-    def shown(point: Point) -> Point:
-        if not small.counts(point.n) and not (point.label is not None and small.holds(scope, point.label)):
-            return point
-        return point.model_copy(update={"x": None, "y": None, "low": None, "high": None, "n": None})
+def _after(groups: Iterable[Group], scope: Scope, numeral: str) -> re.Pattern[str] | None:
+    """A pattern for a number behind the name of one of these groups, None where the attribute has none of them."""
+    names = sorted((g for s, a, g in groups if (s, a) == (scope.split, scope.attribute)), key=len, reverse=True)
+    either = "|".join(map(re.escape, names))
+    return re.compile(rf"((?:{either})['\"”’]?(?: has| with)?[:,]? \(?){numeral}") if names else None
 
-    series = tuple(s.model_copy(update={"points": tuple(map(shown, s.points))}) for s in figure.series)
-    if series == figure.series:
+
+def _about(scope: Scope, title: str, small: Small) -> Scope:
+    """The scope with the attribute that a title names (`Reliability by sex on test`) where the scope names none."""
+    named = [a for a in small.attributes(scope.split) if f" by {a} " in f"{title} "]
+    return scope if scope.attribute or not named else scope.model_copy(update={"attribute": max(named, key=len)})
+
+
+def _protect_figure(figure: Figure, finding: Finding, small: Small) -> Figure:
+    """The figure without small points. A series may be a group (`Female`), and a point's label may be one."""
+    scope = _about(finding.scope, figure.title, small)
+
+    def hidden(series: Series, point: Point) -> bool:
+        if small.counts(point.n):
+            return True
+        free = finding.metric in LABEL_FREE or series.name.lower().replace(" ", "_") in LABEL_FREE
+        metric = "selection_rate" if free else finding.metric
+        names = (series.name, point.label or "")
+        return any(small.holds(scope, name) or small.would_tell(scope, name, metric) for name in names)
+
+    def shown(series: Series) -> Series:
+        empty = {"x": None, "y": None, "low": None, "high": None, "n": None}
+        points = (p.model_copy(update=empty) if hidden(series, p) else p for p in series.points)
+        return series.model_copy(update={"points": tuple(points)})
+
+    drawn = tuple(map(shown, figure.series))
+    if drawn == figure.series:
         return figure
     # The alternative text may say the values in words; what is left out of the drawing must not stand there.
-    return figure.model_copy(update={"series": series, "alt": figure.title})
+    return figure.model_copy(update={"series": drawn, "alt": figure.title})
 
 
-def _protect_table(table: Table, scope: Scope, small: _Small) -> Table:
+def _protect_table(table: Table, scope: Scope, small: Small) -> Table:
     counts = [i for i, name in enumerate(table.columns) if name.strip().lower() in _COUNT_COLUMNS]
     short, hidden = text("small.value", min_cell=small.least), text("small.shown")
 
     def shown(row: tuple[Cell, ...]) -> tuple[Cell, ...]:
-        named = any(isinstance(cell, str) and small.holds(scope, cell) for cell in row)
-        if not named and not any(small.counts(row[i]) for i in counts):
+        names = [cell for cell in row if isinstance(cell, str)]
+        few = any(small.holds(scope, name) for name in names) or any(small.counts(row[i]) for i in counts)
+        if not few and not any(small.would_tell(scope, name, "") for name in names):
             return row
         # The first cell names the row; any other may name the small group as the highest or the lowest.
-        return tuple(cell if i == 0 else short if i in counts else hidden for i, cell in enumerate(row))
+        return tuple(cell if i == 0 else short if few and i in counts else hidden for i, cell in enumerate(row))
 
     return table.model_copy(update={"rows": tuple(shown(row) for row in table.rows)})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from auditkit.core.finding import Finding
 from auditkit.report import numbers
 from auditkit.report.messages import text
-from auditkit.report.privacy import SUPPRESSED
+from auditkit.report.privacy import is_hidden
 from auditkit.report.text import line
 
 
@@ -37,7 +37,7 @@ def shown_value(finding: Finding) -> ShownValue:
     """The number of a finding, in the digits that its interval bears."""
     gate = finding.gate
     bounds = [b for b in (gate.min, gate.max) if b is not None] if gate else []
-    suppressed = finding.method == SUPPRESSED
+    suppressed = is_hidden(finding)
     number, interval = text("small.shown" if suppressed else "value.undefined"), ""
     if finding.value is not None:
         number, interval = numbers.estimate(finding.value, finding.interval, bounds)

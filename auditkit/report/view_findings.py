@@ -21,7 +21,7 @@ from auditkit.report.labels import (
     scope_parts,
 )
 from auditkit.report.messages import text
-from auditkit.report.privacy import SUPPRESSED
+from auditkit.report.privacy import is_hidden
 from auditkit.report.scales import nice_domain
 from auditkit.report.strip import Strip, strip
 from auditkit.report.text import clean, join, line
@@ -109,8 +109,8 @@ class MetricTable:
 
 def metric_table(caption: str, findings: Sequence[Finding], cards: Cards, *, gaps: bool) -> MetricTable:
     """A table of findings, their intervals drawn on one scale; those with a card link to it."""
-    kept = [f for f in findings if f.method != SUPPRESSED]
-    hidden = [labelled(f.metric, _parts(f, gaps)) for f in findings if f.method == SUPPRESSED]
+    kept = [f for f in findings if not is_hidden(f)]
+    hidden = [labelled(f.metric, _parts(f, gaps)) for f in findings if is_hidden(f)]
     shown = kept[:MOST_ROWS]
     domain = _domain(shown, gaps)
     rows = tuple(_row(f, cards.get(about(f)), gaps, domain) for f in shown)

@@ -1,0 +1,98 @@
+"""What is too small to show: groups of few rows, rates that rest on few, and the rates that would tell those.
+
+Statistical disclosure control by a minimum cell size, with complementary suppression inside a group (Hundepool et al.,
+Statistical Disclosure Control, 2012, ch. 4 and 5): a rate of two rows tells the reader about two people, and so do the
+accuracy and the true positive rate of a group where two rows are all that the false positive rate rests on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from auditkit.core.figure import Cell
+from auditkit.core.finding import Finding, Scope
+
+#: Split, attribute, group.
+Group = tuple[str | None, str | None, str]
+#: The rates that stand behind gaps whose names don't tell.
+_BEHIND = {
+    "demographic_parity": ("selection_rate",),
+    "equal_opportunity": ("true_positive_rate",),
+    "predictive_parity": ("positive_predictive_value",),
+    "equalized_odds": ("true_positive_rate", "false_positive_rate"),
+}
+#: What is known of a group without any label: no rate that needs one can be worked out from it.
+LABEL_FREE = frozenset({"selection_rate", "unlabelled_rate", "groups_found"})
+
+
+def rates_behind(metric: str) -> tuple[str, ...]:
+    """The rates that a gap is made of: `equalized_odds_ratio` is made of the true and the false positive rate."""
+    stem = metric.removesuffix("_difference").removesuffix("_ratio")
+    return _BEHIND.get(stem, (stem,))
+
+
+@dataclass(frozen=True)
+class Small:
+    """What can't be shown where fewer than `least` rows tell of single people.
+
+    `groups` are small in all that is known of them; `rates` (group, metric, class) rest on few rows; of the groups in
+    `labels` and the classes in `classes` (group, class), no number that needs labels is shown.
+    """
+
+    least: int
+    groups: frozenset[Group]
+    rates: frozenset[tuple[Group, str, str | None]]
+    labels: frozenset[Group]
+    classes: frozenset[tuple[Group, str | None]]
+
+    def counts(self, n: Cell) -> bool:
+        """Whether `n` is a count of 1 to `least` − 1. Nobody stands behind 0."""
+        return isinstance(n, int | float) and not isinstance(n, bool) and 0 < n < self.least
+
+    def holds(self, scope: Scope, group: str) -> bool:
+        """Whether the group has few rows."""
+        return (scope.split, scope.attribute, group) in self.groups
+
+    def rests_on_few(self, scope: Scope, group: str, metric: str) -> bool:
+        """Whether few rows of the group stand behind that rate."""
+        return ((scope.split, scope.attribute, group), metric, scope.class_) in self.rates
+
+    def would_tell(self, scope: Scope, group: str, metric: str) -> bool:
+        """Whether the rate, with what else is shown of the group, would tell one that rests on few rows."""
+        key = (scope.split, scope.attribute, group)
+        return metric not in LABEL_FREE and (key in self.labels or (key, scope.class_) in self.classes)
+
+    def touches(self, scope: Scope) -> bool:
+        """Whether anything of the attribute is not shown."""
+        return scope.attribute in self.attributes(scope.split)
+
+    def attributes(self, split: str | None) -> frozenset[str]:
+        """The attributes of which something is not shown on that split."""
+        hidden = {*self.groups, *self.labels, *(key for key, _ in self.classes)}
+        return frozenset(attribute for where, attribute, _ in hidden if where == split and attribute)
+
+
+def find_small(findings: Iterable[Finding], least: int) -> Small:
+    """Read off the findings on single groups what is small."""
+    sizes: dict[Group, dict[tuple[str, str | None], int]] = {}
+    for f in findings:
+        if f.scope.attribute and f.scope.compared is None and f.n is not None and len(f.scope.groups or ()) == 1:
+            key = (f.scope.split, f.scope.attribute, (f.scope.groups or ("",))[0])
+            sizes.setdefault(key, {})[f.metric, f.scope.class_] = f.n
+    few = {key: {rate: n for rate, n in rates.items() if 0 < n < least} for key, rates in sizes.items()}
+    return Small(
+        least=least,
+        groups=frozenset(key for key, rates in sizes.items() if 0 < max(rates.values()) < least),
+        rates=frozenset((key, metric, class_) for key, rates in few.items() for metric, class_ in rates),
+        labels=frozenset(key for key, rates in few.items() if any(class_ is None for _, class_ in rates)),
+        classes=frozenset((key, class_) for key, rates in few.items() for class_ in _classes(sizes[key], rates)),
+    )
+
+
+def _classes(sizes: dict[tuple[str, str | None], int], few: dict[tuple[str, str | None], int]) -> frozenset[str | None]:
+    """The classes with few rows, and the next smallest: all classes but one, and the accuracy, would tell that one."""
+    hidden = {class_ for _, class_ in few if class_ is not None}
+    least = {class_: n for (_, class_), n in sorted(sizes.items(), key=lambda item: -item[1])}
+    rest = [class_ for class_ in least if class_ is not None and class_ not in hidden and least[class_] > 0]
+    return frozenset({*hidden, min(rest, key=lambda class_: least[class_])} if hidden and rest else hidden)
