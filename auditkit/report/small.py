@@ -23,7 +23,8 @@ _BEHIND = {
     "equalized_odds": ("true_positive_rate", "false_positive_rate"),
 }
 #: What is known of a group without any label: no rate that needs one can be worked out from it.
-LABEL_FREE = frozenset({"selection_rate", "unlabelled_rate", "groups_found"})
+_CHOSEN = "selection_rate"
+LABEL_FREE = frozenset({_CHOSEN, "unlabelled_rate", "groups_found"})
 
 
 def rates_behind(metric: str) -> tuple[str, ...]:
@@ -37,7 +38,8 @@ class Small:
     """What can't be shown where fewer than `least` rows tell of single people.
 
     `groups` are small in all that is known of them; `rates` (group, metric, class) rest on few rows; of the groups in
-    `labels` and the classes in `classes` (group, class), no number that needs labels is shown.
+    `labels` and the classes in `classes` (group, class), no number that needs labels is shown; nor the selection rate
+    of those in `constant`: where all rows of a group get one answer, every rate of it is known to be 0 or 1.
     """
 
     least: int
@@ -45,6 +47,7 @@ class Small:
     rates: frozenset[tuple[Group, str, str | None]]
     labels: frozenset[Group]
     classes: frozenset[tuple[Group, str | None]]
+    constant: frozenset[tuple[Group, str | None]]
 
     def counts(self, n: Cell) -> bool:
         """Whether `n` is a count of 1 to `least` − 1. Nobody stands behind 0."""
@@ -61,7 +64,8 @@ class Small:
     def would_tell(self, scope: Scope, group: str, metric: str) -> bool:
         """Whether the rate, with what else is shown of the group, would tell one that rests on few rows."""
         key = (scope.split, scope.attribute, group)
-        return metric not in LABEL_FREE and (key in self.labels or (key, scope.class_) in self.classes)
+        withheld = key in self.labels or (key, scope.class_) in self.classes
+        return withheld and (metric not in LABEL_FREE or (metric == _CHOSEN and (key, scope.class_) in self.constant))
 
     def touches(self, scope: Scope) -> bool:
         """Whether anything of the attribute is not shown."""
@@ -76,10 +80,13 @@ class Small:
 def find_small(findings: Iterable[Finding], least: int) -> Small:
     """Read off the findings on single groups what is small."""
     sizes: dict[Group, dict[tuple[str, str | None], int]] = {}
+    constant = set()
     for f in findings:
         if f.scope.attribute and f.scope.compared is None and f.n is not None and len(f.scope.groups or ()) == 1:
             key = (f.scope.split, f.scope.attribute, (f.scope.groups or ("",))[0])
             sizes.setdefault(key, {})[f.metric, f.scope.class_] = f.n
+            if f.metric == _CHOSEN and f.value in (0.0, 1.0):
+                constant.add((key, f.scope.class_))
     few = {key: {rate: n for rate, n in rates.items() if 0 < n < least} for key, rates in sizes.items()}
     return Small(
         least=least,
@@ -87,6 +94,7 @@ def find_small(findings: Iterable[Finding], least: int) -> Small:
         rates=frozenset((key, metric, class_) for key, rates in few.items() for metric, class_ in rates),
         labels=frozenset(key for key, rates in few.items() if any(class_ is None for _, class_ in rates)),
         classes=frozenset((key, class_) for key, rates in few.items() for class_ in _classes(sizes[key], rates)),
+        constant=frozenset(constant),
     )
 
 

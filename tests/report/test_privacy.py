@@ -142,6 +142,14 @@ def test_a_hidden_rate_can_not_be_worked_out_from_the_rest_of_its_group() -> Non
     assert all(f.value is not None for f in found[len(rates) :])
 
 
+def test_a_group_that_gets_one_answer_tells_all_its_rates() -> None:
+    """All 23 rows are selected, so the 3 without the label are, too."""
+    rates = confusion("60+", (20, 0, 3, 0))
+    pair = Scope(split="test", attribute="age", groups=("60+", "25-59"), compared=("25-59", "60+"))
+    parity = finding("bias.groups", "demographic_parity_ratio", pair, value=0.8, interval=(0.7, 0.9), n=400)
+    assert [f.value for f in protected(*rates.values(), parity)] == [None] * (len(rates) + 1)
+
+
 def test_reasons_say_what_is_small() -> None:
     rates = confusion("60+", (14, 6, 3, 0)).values()
     by = {f.metric: f for f in protected(*rates)}
