@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from auditkit.checks.reading import TRAIN, integers, outputs, places, rows_of
+from auditkit.checks.reading import TRAIN, differences, integers, outputs, places, rows_of
 from auditkit.core.estimate import Estimate
 from auditkit.core.evidence import Evidence
 from auditkit.core.outcomes import NO_LABEL, Outcomes
@@ -31,12 +31,11 @@ def gain(model: RowStatistic, baseline: RowStatistic, outcomes: Outcomes, confid
 
     Positive where the model is better, whichever direction of the statistic is the good one.
     """
-    both = model.counts & baseline.counts
-    sign = -1.0 if model.better is Better.LOWER else 1.0
-    values = np.where(both, sign * (model.numerator - baseline.numerator), np.nan)
-    if not both.any():
+    values = differences(model, baseline)
+    if np.isnan(values).all():
         return Estimate.undefined(f"there are no rows with {model.empty}")
-    return paired_mean(values, outcomes.weight, outcomes.cluster, confidence)
+    sign = -1.0 if model.better is Better.LOWER else 1.0
+    return paired_mean(sign * values, outcomes.weight, outcomes.cluster, confidence)
 
 
 def linear_outcomes(evidence: Evidence, outcomes: Outcomes) -> Outcomes | str:

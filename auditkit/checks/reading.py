@@ -116,8 +116,16 @@ def is_share(statistic: RowStatistic) -> bool:
 def loss_statistic(task: Task, outcomes: Outcomes) -> RowStatistic:
     """The task's loss as a row statistic named `loss`: it counts the rows on which the loss is known."""
     loss = task.loss(outcomes)
-    counts: BoolArray = np.isfinite(loss)
+    counts: BoolArray = ~np.isnan(loss)
     return RowStatistic("loss", "mean", np.where(counts, loss, 0.0), counts, Better.LOWER, "a label and a score")
+
+
+def differences(first: RowStatistic, second: RowStatistic) -> FloatArray:
+    """`first − second` on each row, `[n]`, NaN where not both count; infinite where it is too large to be computed."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = first.numerator - second.numerator
+    both = first.counts & second.counts
+    return np.where(both, np.where(np.isnan(values), np.inf, values), np.nan)
 
 
 def splits_in(table: pa.Table) -> tuple[str, ...]:

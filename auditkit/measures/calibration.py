@@ -14,7 +14,7 @@ from auditkit.core.types import BoolArray, FloatArray, IntArray
 from auditkit.measures.classification import row_brier
 from auditkit.measures.difference import paired_mean
 from auditkit.measures.intervals import normal_quantile
-from auditkit.measures.moments import sums
+from auditkit.measures.moments import in_range, sums
 from auditkit.measures.rates import estimate
 
 #: A bin holds at least so many rows, so that its observed rate means something.
@@ -96,7 +96,7 @@ def _binned(
     s: FloatArray, y: FloatArray, which: IntArray, weight: FloatArray | None, cluster: IntArray | None
 ) -> _Bins:
     size = int(which.max()) + 1
-    w = np.ones(len(s)) if weight is None else weight
+    w = np.ones(len(s)) if weight is None else in_range(weight)
     whole, squares = sums(which, w, size), sums(which, w**2, size)
     rows = whole**2 / squares
     gap = sums(which, w * (y - s), size) / whole
@@ -161,7 +161,7 @@ def reliability(
     if not known.any():
         return []
     s, y = scores[known], y[known]
-    w = None if weight is None else weight[known]
+    w = None if weight is None else in_range(weight[known])
     c = None if cluster is None else cluster[known]
     which = bin_of(s, bins)
     whole = float(len(s)) if w is None else float(w.sum())

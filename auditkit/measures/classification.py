@@ -10,11 +10,13 @@ from auditkit.core.types import BoolArray, FloatArray, IntArray
 from auditkit.measures.bootstrap import from_counts
 from auditkit.measures.influence import kish, standard_error
 from auditkit.measures.intervals import normal_quantile, student_quantile
-from auditkit.measures.moments import moments, sums
+from auditkit.measures.moments import in_range, moments, sums
 from auditkit.measures.rates import estimate
 
 #: Scores are clipped here before their logarithm is taken, as scikit-learn does for float64.
 SMALLEST_SCORE = float(np.finfo(np.float64).eps)
+#: With more classes than this there are too many cells to draw from: limits in closed form take the bootstrap's place.
+_MOST_DRAWN = 40
 
 
 def confusion(target: IntArray, prediction: IntArray, classes: int, weight: FloatArray | None = None) -> FloatArray:
@@ -104,7 +106,7 @@ def _cluster_effect(
     if cluster is None:
         return 1.0
     rows = np.flatnonzero(right.counts)
-    w = np.ones(len(rows)) if weight is None else weight[rows]
+    w = np.ones(len(rows)) if weight is None else in_range(weight[rows])
     t = target[rows]
     whole = np.bincount(t, weights=w, minlength=len(recall))
     influence = w * (right.numerator[rows] - recall[t]) / whole[t]
@@ -123,7 +125,7 @@ def macro_f1(
 ) -> Estimate:
     """Mean of the classes' F1; no value where a class is neither true nor predicted anywhere.
 
-    Unweighted: the bootstrap from counts. Weighted, clustered, or where that fails: the mean of the classes' own
+    Unweighted, up to 40 classes: the bootstrap from counts. Else, or where that fails: the mean of the classes' own
     limits, which is conservative (the standard deviation of a mean is at most the mean of the standard deviations).
     """
     known = (target >= 0) & (prediction >= 0)
@@ -132,7 +134,7 @@ def macro_f1(
     for label, one in zip(labels, single, strict=True):
         if one.value is None:
             return Estimate.undefined(f"no row has the class {label!r} as label or as prediction", n)
-    if weight is None and cluster is None and size <= 100:
+    if weight is None and cluster is None and size <= _MOST_DRAWN:
         counts = confusion(target, prediction, size).astype(np.int64).ravel()
         found = from_counts(counts, lambda c: _macro_f1(c.reshape(len(c), size, size)), confidence)
         if found.low is not None and "pseudo" not in found.method:
@@ -160,18 +162,21 @@ def matthews_correlation(
 ) -> Estimate:
     """Matthews' correlation in −1..1, for any number of classes (Gorodkin 2004); no value where there is one class.
 
-    Unweighted: the bootstrap from counts. Weighted or clustered: the delta method on Fisher's z scale, with Student's
-    t on as many degrees of freedom as rows carry the variance.
+    Unweighted, up to 40 classes: the bootstrap from counts. Else the delta method on Fisher's z scale, with Student's
+    t on as many degrees of freedom as rows carry the variance; where every row is right, from Clopper and Pearson's
+    limit of the share that could be wrong.
     """
     known = (target >= 0) & (prediction >= 0)
-    n = int(known.sum())
+    weight, n = None if weight is None else in_range(weight), int(known.sum())
     cells = confusion(target, prediction, classes, weight)
     if cells.sum() <= 0:
         return Estimate.undefined("there are no rows with a label and a prediction", n)
     value = float(_matthews(cells[None])[0])
     if not np.isfinite(value):
         return Estimate.undefined("the labels or the predictions are all of one class", n)
-    if (weight is None and cluster is None and classes <= 100) or abs(value) >= 1 - 1e-12:
+    if value >= 1 - 1e-12 and classes > _MOST_DRAWN:
+        return _all_right(known, cells, weight, cluster, confidence)
+    if (weight is None and cluster is None and classes <= _MOST_DRAWN) or abs(value) >= 1 - 1e-12:
         effective = _effective_counts(cells, n, None if weight is None else weight[known], cluster, known)
         found = from_counts(effective, lambda c: _matthews(c.reshape(len(c), classes, classes)), confidence)
         if found.low is None:
@@ -186,6 +191,18 @@ def matthews_correlation(
     half = float(student_quantile(normal_quantile(confidence), df)) * error / (1 - value**2)
     low, high = np.tanh(np.arctanh(value) + np.array([-half, half]))
     return Estimate(value, float(low), float(high), confidence, "delta method, Fisher z", n)
+
+
+def _all_right(
+    known: BoolArray, cells: FloatArray, weight: FloatArray | None, cluster: IntArray | None, confidence: float
+) -> Estimate:
+    """A correlation of 1. Where a share e of rows is wrong and the margins p stay, it is 1 − e / (1 − Σp²)."""
+    stat = RowStatistic("accuracy", "proportion", known.astype(np.float64), known, None, "a label and a prediction")
+    right = estimate(stat, weight, cluster, confidence)
+    assert right.low is not None
+    share = cells.sum(axis=1) / cells.sum()
+    low = max(-1.0, 1 - (1 - right.low) / (1 - float(share @ share)))
+    return Estimate(1.0, low, 1.0, confidence, f"{right.method} of the share that is right", right.n)
 
 
 def _effective_counts(

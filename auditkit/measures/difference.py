@@ -14,7 +14,7 @@ from auditkit.measures.intervals import (
     normal_quantile,
     student_quantile,
 )
-from auditkit.measures.moments import Moments, moments
+from auditkit.measures.moments import TOO_LARGE, Moments, moments
 from auditkit.measures.rates import estimate, no_spread
 
 
@@ -37,7 +37,9 @@ def difference(
     if isinstance(pair, Estimate):
         return pair
     one, two, n = pair
-    value = float(one.value[0] - two.value[0])
+    value = float(one.value[0]) - float(two.value[0])
+    if not np.isfinite(value):
+        return Estimate.undefined(f"{first.name}: {TOO_LARGE}", n)
     z = normal_quantile(confidence)
     if first.kind == "mean":
         low, high = _welch(one, two, z)
@@ -45,7 +47,7 @@ def difference(
     else:
         low, high = mover_difference(one.value, one.wilson(z), two.value, two.wilson(z))
         method = "Newcombe"
-    if not low[0] < high[0]:
+    if not (low[0] < high[0] and np.isfinite(high[0] - low[0])):
         return Estimate(value, method=method, n=n, reason=f"{first.name}: {_whose(one, two)}")
     return Estimate(value, float(low[0]), float(high[0]), confidence, method, n)
 
@@ -74,11 +76,14 @@ def relative_degradation(
     if before.value[0] <= 0 or after.value[0] < 0:
         is_ = "0" if before.value[0] == 0 else "negative"
         return Estimate.undefined(f"{train.name} is {is_}, so nothing can be relative to it", n)
-    ratio = float(after.value[0] / before.value[0])
+    ratio = float(after.value[0]) / float(before.value[0])
+    if not np.isfinite(ratio):
+        return Estimate.undefined(f"{train.name}: {TOO_LARGE}", n)
+    if np.isinf(before.variance[0]) or np.isinf(after.variance[0]):
+        return Estimate(_worse(train, ratio), method="MOVER-R", n=n, reason=f"{train.name}: {TOO_LARGE}")
     z = normal_quantile(confidence)
     low, high = mover_ratio(after.value, _limits(train, after, z), before.value, _limits(train, before, z))
-    higher = train.better is Better.HIGHER
-    value = 1 - ratio if higher else ratio - 1
+    value, higher = _worse(train, ratio), train.better is Better.HIGHER
     if not (low[0] < high[0] and np.isfinite(high[0])):
         certain = np.isfinite(before.variance[0]) and np.isfinite(after.variance[0])
         why = f"{train.name} on train may be 0" if certain and high[0] == np.inf else _whose(before, after)
@@ -87,17 +92,23 @@ def relative_degradation(
     return Estimate(value, *ends, confidence, "MOVER-R", n)
 
 
+def _worse(stat: RowStatistic, ratio: float) -> float:
+    """How much worse a sample is than another that it is `ratio` times."""
+    return 1 - ratio if stat.better is Better.HIGHER else ratio - 1
+
+
 def paired_mean(
     values: FloatArray,
     weight: FloatArray | None = None,
     cluster: IntArray | None = None,
     confidence: float = 0.95,
 ) -> Estimate:
-    """Mean of one value a row (`[n]`; rows that are not finite do not count), by Student's t, cluster-robust.
+    """Mean of one value a row (`[n]`; rows that are NaN do not count), by Student's t, cluster-robust.
 
-    Differences of two measurements of the same rows belong here. One row, or equal values: no interval, and why.
+    Differences of two measurements of the same rows belong here. One row, or equal values: no interval, and why. A
+    value that is infinite is one that was too large to be computed: it counts, so that the mean does not exist.
     """
-    counts = np.isfinite(values)
+    counts = ~np.isnan(values)
     stat = RowStatistic("mean", "mean", np.where(counts, values, 0.0), counts, None, "a value")
     return estimate(stat, weight, cluster, confidence)
 
@@ -116,6 +127,8 @@ def _pair(
     two = moments(second, None, 1, second_weight, second_cluster)
     n = int(one.n[0] + two.n[0])
     for stat, found, which in ((first, one, "first"), (second, two, "second")):
+        if found.too_large[0]:
+            return Estimate.undefined(f"{stat.name} of the {which} sample: {TOO_LARGE}", n)
         if not found.defined[0]:
             return Estimate.undefined(f"{stat.name}: the {which} sample has no rows with {stat.empty}", n)
     return one, two, n
@@ -125,18 +138,21 @@ def _limits(stat: RowStatistic, found: Moments, z: float) -> Limits:
     if stat.kind == "proportion":
         return found.wilson(z)
     half = student_quantile(z, np.maximum(found.df, 1e-3)) * np.sqrt(found.variance)
-    return found.value - half, found.value + half
+    with np.errstate(over="ignore"):
+        return found.value - half, found.value + half
 
 
 def _welch(one: Moments, two: Moments, z: float) -> Limits:
-    value, both = one.value - two.value, one.variance + two.variance
-    with np.errstate(invalid="ignore", divide="ignore"):
-        parts = one.variance**2 / one.df + two.variance**2 / two.df
-        half = student_quantile(z, np.where(parts > 0, both**2 / parts, np.inf)) * np.sqrt(both)
-    return value - half, value + half
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        value, both = one.value - two.value, one.variance + two.variance
+        parts = (one.variance / both) ** 2 / one.df + (two.variance / both) ** 2 / two.df
+        half = student_quantile(z, np.where(parts > 0, 1 / parts, np.inf)) * np.sqrt(both)
+        return value - half, value + half
 
 
 def _whose(one: Moments, two: Moments) -> str:
-    """The sample that has no spread."""
+    """The sample that has no spread, or one beyond all floats."""
+    if np.isinf(one.variance[0]) or np.isinf(two.variance[0]):
+        return TOO_LARGE
     which = one if not np.isfinite(one.variance[0]) else two
     return no_spread(int(which.n[0]))

@@ -14,7 +14,7 @@ from auditkit.core.task import GapRule, RowStatistic
 from auditkit.core.types import BoolArray, FloatArray, IntArray
 from auditkit.measures import pairs
 from auditkit.measures.intervals import range_quantile, split_confidence
-from auditkit.measures.moments import Moments, moments
+from auditkit.measures.moments import TOO_LARGE, Moments, moments
 
 Form = Literal["difference", "ratio"]
 
@@ -101,9 +101,12 @@ def _missing(result: Gap, stats: list[RowStatistic], found: list[Moments], group
     if result.absent:
         parts.append(f"{_list(result.absent)} of '{groups.attribute}' {_has(result.absent)} no rows in this split")
     for stat, m in zip(stats, found, strict=True):
-        lacking = tuple(name for name in _names(groups, ~m.defined) if name in result.undefined)
+        lacking = tuple(name for name in _names(groups, ~m.defined & ~m.too_large) if name in result.undefined)
         if lacking:
             parts.append(f"{_list(lacking)} of '{groups.attribute}' {_has(lacking)} no rows with {stat.empty}")
+        if m.too_large.any():
+            named = _list(_names(groups, m.too_large))
+            parts.append(f"{stat.name} of {named} of '{groups.attribute}': {TOO_LARGE}")
     return "; ".join(dict.fromkeys(parts))
 
 
@@ -162,10 +165,14 @@ def _one(form: Form, stat: RowStatistic, found: Moments, z: float) -> Estimate:
     """The gap of one statistic, its limits at the critical value `z`."""
     top, bottom = float(found.value.max()), float(found.value.min())
     proportion = stat.kind == "proportion"
+    if not np.isfinite(top - bottom):
+        return Estimate.undefined(f"{stat.name}: {TOO_LARGE}")
     if form == "ratio" and (top <= 0 or bottom < 0):
         what = "is 0 in every group" if top == 0 == bottom else "is negative in some group"
         return Estimate.undefined(f"the ratio does not exist: {stat.name} {what}")
     value = top - bottom if form == "difference" else bottom / top
+    if not proportion and np.isinf(found.variance).any():
+        return Estimate(value, method="", reason=f"{stat.name}: {TOO_LARGE}")
     limits: tuple[float, float] | None
     if form == "difference":
         limits = pairs.proportion_difference(found, z) if proportion else pairs.mean_difference(found, z)
@@ -173,6 +180,6 @@ def _one(form: Form, stat: RowStatistic, found: Moments, z: float) -> Estimate:
     else:
         limits = pairs.proportion_ratio(found, z) if proportion else pairs.mean_ratio(found, z)
         method = "simultaneous MOVER-R"
-    if limits is None or not limits[0] < limits[1]:
+    if limits is None or not (limits[0] < limits[1] and np.isfinite(limits[1] - limits[0])):
         return Estimate(value, method=method, reason=f"{stat.name} has no spread within the groups, so no interval")
     return Estimate(value, limits[0], limits[1], method=method)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from auditkit.core.types import FloatArray, IntArray
-from auditkit.measures.moments import sums
+from auditkit.measures.moments import in_range, sums
 
 
 def standard_error(
@@ -38,5 +38,6 @@ def _cluster_totals(influence: FloatArray, cluster: IntArray) -> FloatArray:
 
 def kish(weight: FloatArray) -> float:
     """The effective number of rows of unequal weights, (Σw)² / Σw² (Kish 1965); 0 without weight."""
-    squares = float(np.sum(weight**2))
-    return float(np.sum(weight)) ** 2 / squares if squares > 0 else 0.0
+    w = in_range(weight)
+    squares = float(np.sum(w**2))
+    return float(np.sum(w)) ** 2 / squares if squares > 0 else 0.0

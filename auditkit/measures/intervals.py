@@ -112,6 +112,7 @@ def mover_ratio(first: FloatArray, first_limits: Limits, second: FloatArray, sec
     MOVER-R: Donner and Zou (2012, eq. 9), rationalised so that zero rates need no special case. The upper limit is
     infinite where the denominator may be 0.
     """
+    first, first_limits, second, second_limits = _squarable(first, first_limits, second, second_limits)
     product = first * second
     lower_first = np.maximum(first_limits[0], 0.0)
     a = lower_first * (2 * first - lower_first)
@@ -126,3 +127,15 @@ def mover_ratio(first: FloatArray, first_limits: Limits, second: FloatArray, sec
         low = np.where(below > 0, a / below, 0.0)
         high = np.where(d > 0, above / d, np.inf)
     return low, high
+
+
+def _squarable(
+    first: FloatArray, first_limits: Limits, second: FloatArray, second_limits: Limits
+) -> tuple[FloatArray, Limits, FloatArray, Limits]:
+    """The same, divided by a power of two where products of four of them would be too large; a ratio has no unit."""
+    largest = max(float(np.max(np.abs(x), initial=0.0)) for x in (first, *first_limits, second, *second_limits))
+    if not 1e60 < largest < np.inf:
+        return first, first_limits, second, second_limits
+    power = -int(np.frexp(largest)[1])
+    a, *b, c, d, e = (np.ldexp(x, power) for x in (first, *first_limits, second, *second_limits))
+    return a, (b[0], b[1]), c, (d, e)

@@ -10,6 +10,10 @@ from auditkit.core.task import RowStatistic
 from auditkit.core.types import BoolArray, FloatArray, IntArray
 from auditkit.measures.intervals import Limits, student_quantile, wilson
 
+#: Why a sum has no value, or a mean no interval: floats end near 1.8e308, and squares of values beyond 1e154 do, too.
+TOO_LARGE = "some values are too large to be summed or squared"
+#: Weights below this can be squared and added up as they are.
+MOST_WEIGHT = 1e100
 #: A spread this small against the values is round-off of equal values.
 _ROUND_OFF = 1e-12
 
@@ -19,7 +23,8 @@ class Moments:
     """One statistic in G groups; every array is `[G]`.
 
     `n`: rows in the denominator. `value`: NaN where the denominator is 0. `variance`: that of the value, NaN where
-    fewer than two independent units (rows, or clusters) carry it, 0 where all values are equal. `df`: degrees of
+    fewer than two independent units (rows, or clusters) carry it, 0 where all values are equal, infinite where it is
+    too large for a float. `df`: degrees of
     freedom of that variance. `effective`: so many independent, equally weighted rows would know as much about a
     proportion. `units`: Kish's (1965) effective number of independent units. `skewness`: that of a mean's own
     distribution, as its values show it (their skewness over √n); None for proportions.
@@ -38,6 +43,11 @@ class Moments:
     def defined(self) -> BoolArray:
         """Where the denominator is not 0, `[G]`."""
         return np.isfinite(self.value)
+
+    @property
+    def too_large(self) -> BoolArray:
+        """Where there are rows, but their sum is beyond what a float can hold, `[G]`."""
+        return np.asarray((self.n > 0) & ~self.defined, dtype=np.bool_)
 
     def take(self, keep: IntArray | BoolArray) -> Moments:
         """The same for some of the groups."""
@@ -79,14 +89,28 @@ def moments(
 
     `weight` (`[n]`, ≥ 0) and `cluster` (`[n]`, any integers: rows of one cluster are not independent) are optional.
     """
+    weight = None if weight is None else in_range(weight)
     rows = np.flatnonzero(stat.counts if weight is None else stat.counts & (weight > 0))
     everything = len(rows) == len(stat.counts)
     group = np.zeros(len(rows), dtype=np.int64) if codes is None else (codes if everything else codes[rows])
     values = stat.numerator if everything else stat.numerator[rows]
-    if weight is None and cluster is None:
-        return _plain(values, group, groups, stat.kind == "mean")
-    w = np.ones(len(rows)) if weight is None else weight[rows]
-    return _weighted(values, group, groups, w, None if cluster is None else cluster[rows], stat.kind == "mean")
+    with np.errstate(over="ignore", invalid="ignore"):
+        if weight is None and cluster is None:
+            return _plain(values, group, groups, stat.kind == "mean")
+        w = np.ones(len(rows)) if weight is None else weight[rows]
+        return _weighted(values, group, groups, w, None if cluster is None else cluster[rows], stat.kind == "mean")
+
+
+def in_range(weight: FloatArray) -> FloatArray:
+    """The weights, divided by a power of two where they are too large to be squared: no measure depends on their unit.
+
+    A positive weight below 2^-300 of the largest is raised to that, or its square would be 0.
+    """
+    largest = float(np.max(weight, initial=0.0))
+    if largest < MOST_WEIGHT:
+        return weight
+    scaled = np.ldexp(weight, -int(np.frexp(largest)[1]))
+    return np.where(weight > 0, np.maximum(scaled, 2.0**-300), 0.0)
 
 
 def sums(of: IntArray, values: FloatArray | BoolArray, groups: int) -> FloatArray:
@@ -103,7 +127,7 @@ def _plain(values: FloatArray, group: IntArray, groups: int, mean: bool) -> Mome
         if mean:
             squares = sums(group, (values - value[group]) ** 2, groups)
             variance = np.where(n > 1, squares / (size - 1) / size, np.nan)
-            skewness = _skewness(sums(group, ((values - value[group]) / size[group]) ** 3, groups), variance)
+            skewness = _skewness(group, (values - value[group]) / size[group], variance)
         else:
             variance = np.where(n > 1, value * (1 - value) / (size - 1), np.nan)
     variance = _without_round_off(variance, value)
@@ -125,7 +149,7 @@ def _weighted(
     share = size / whole[of]
     residual = total / size - value[of]
     variance, df, squares = _bell_mccaffrey(of, groups, share, residual)
-    skewness = _skewness(sums(of, (share * residual) ** 3, groups), variance) if mean else None
+    skewness = _skewness(of, share * residual, variance) if mean else None
     variance = _without_round_off(variance, value)
     with np.errstate(invalid="ignore", divide="ignore"):
         units = np.where(squares > 0, 1.0 / squares, 0.0)
@@ -165,7 +189,8 @@ def _bell_mccaffrey(
     alone = leverage <= 1e-12
     a = np.where(alone, 0.0, share**2 / np.where(alone, 1.0, leverage))
     several = sums(of, ~alone, groups) > 1
-    variance = np.where(several, total(a * residual**2), np.nan)
+    squared = np.where(a > 0, residual**2, 0.0)
+    variance = np.where(several, total(a * squared), np.nan)
     a0, a1, a2 = total(a), total(a * share), total(a * share**2)
     trace = squares**2 * a0**2 + 2 * a0 * a2 + 2 * a1**2 - 4 * squares * a0 * a1
     trace += total((a * leverage) ** 2 - (a * (squares[of] - 2 * share)) ** 2)
@@ -174,10 +199,11 @@ def _bell_mccaffrey(
     return variance, df, squares
 
 
-def _skewness(thirds: FloatArray, variance: FloatArray) -> FloatArray:
-    """Σ (share · residual)³ over the variance's power of 3/2; 0 where there is no variance."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(variance > 0, thirds / variance**1.5, 0.0)
+def _skewness(of: IntArray, residual: FloatArray, variance: FloatArray) -> FloatArray:
+    """Σ (residual / √variance)³ of each group, `residual` being each unit's share of the error; 0 without variance."""
+    known = np.isfinite(variance) & (variance > 0)
+    error = np.sqrt(np.where(known, variance, np.inf))
+    return np.where(known, sums(of, (residual / error[of]) ** 3, len(variance)), 0.0)
 
 
 def _without_round_off(variance: FloatArray, value: FloatArray) -> FloatArray:

@@ -109,7 +109,8 @@ def _welch_block(found: Moments, block: slice, z: float) -> tuple[FloatArray, Fl
     """Differences and half-widths of a block of groups against all groups."""
     v, df = found.variance, np.maximum(found.df, 1e-3)
     both = v[block, None] + v[None]
-    freedom = both**2 / (v[block, None] ** 2 / df[block, None] + v[None] ** 2 / df[None])
+    mine, other = v[block, None] / both, v[None] / both
+    freedom = 1 / (mine**2 / df[block, None] + other**2 / df[None])
     return found.value[block, None] - found.value[None], _student(z, freedom) * np.sqrt(both)
 
 
@@ -153,7 +154,8 @@ def null_gaps(values: list[Moments], kinds: list[str], ratio: bool) -> float | N
         worst = gap if worst is None else (np.fmin(worst, gap) if ratio else np.fmax(worst, gap))
     if worst is None or not np.isfinite(worst).any():
         return None
-    return float(np.nanmean(worst))
+    expected = float(np.nanmean(worst))
+    return expected if np.isfinite(expected) else None
 
 
 def _drawn(found: Moments, kind: str, replicates: int, rng: np.random.Generator) -> FloatArray | None:

@@ -9,7 +9,7 @@ from auditkit.core.estimate import Estimate
 from auditkit.core.types import BoolArray, FloatArray, IntArray
 from auditkit.measures.influence import kish, standard_error
 from auditkit.measures.intervals import normal_quantile
-from auditkit.measures.moments import sums
+from auditkit.measures.moments import in_range, sums
 
 #: With fewer expected misrankings of a row than this, DeLong's variance rests on too few of them.
 _FEW = 3.0
@@ -30,7 +30,7 @@ def roc_auc(
     """
     known = np.isfinite(score) & (True if weight is None else weight > 0)
     s, y = score[known], positive[known]
-    w = np.ones(len(s)) if weight is None else weight[known]
+    w = np.ones(len(s)) if weight is None else in_range(weight[known])
     n = len(s)
     if y.all() or not y.any():
         lacking = "positive" if not y.any() else "negative"
@@ -79,7 +79,8 @@ def _mean_variance(x: FloatArray, mean: float, w: FloatArray) -> float:
     leverage = 1 - 2 * share + np.sum(share**2)
     if len(x) < 2:
         return 0.0
-    return float(np.sum(share**2 * (x - mean) ** 2 / leverage))
+    several = leverage > 1e-12  # a row that has all the weight says nothing of the spread
+    return float(np.sum(share[several] ** 2 * (x[several] - mean) ** 2 / leverage[several]))
 
 
 def _logit(value: float, error: float, z: float) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from auditkit.core.outcomes import Groups
 from auditkit.core.task import RowStatistic
 from auditkit.core.types import BoolArray, FloatArray, IntArray
 from auditkit.measures.intervals import clopper_pearson, normal_quantile, student_quantile, wilson
-from auditkit.measures.moments import Moments, moments
+from auditkit.measures.moments import TOO_LARGE, Moments, moments
 
 #: Up to so many rows Wilson's interval can cover less than 92%, and the exact one is taken.
 FEW_ROWS = 40.0
@@ -28,7 +28,8 @@ def estimate(
     variance of the ratio as an effective number of rows (Korn and Graubard 1998). Means take Student's t,
     cluster-robust with Bell and McCaffrey's (2002) degrees of freedom, and reach further out on the side of a long tail
     (Hall 1992: losses are skewed, and t alone ends too early); where no value is negative the lower end is at least 0.
-    A mean of one row, or of equal values, has no interval and says why. Without rows: no value, and why.
+    A mean of one row, or of equal values, has no interval and says why. Without rows: no value, and why. Values too
+    large to be squared leave no interval, values too large to be summed (or infinite ones) no value.
     """
     found = moments(stat, None, 1, weight, cluster)
     return _estimates(stat, found, (stat.name,), confidence)[0]
@@ -61,21 +62,28 @@ def _estimates(stat: RowStatistic, found: Moments, names: tuple[str, ...], confi
             low = np.maximum(low, 0.0)
         base = "Student t" if found.plain else "Student t, linearised"
         names_of = [f"{base}, Hall's correction for skewness" if one else base for one in skewed]
-    results = [Estimate.undefined(f"{name}: there are no rows with {stat.empty}") for name in names]
+    results = [_nothing(stat, int(n), name) for n, name in zip(found.n, names, strict=True)]
     for at, i in enumerate(known):
         value, n, method = float(some.value[at]), int(some.n[at]), names_of[at]
         if low[at] < high[at] and np.isfinite(high[at] - low[at]):
             results[i] = Estimate(value, float(low[at]), float(high[at]), confidence, method, n)
         else:
-            results[i] = Estimate(value, method=method, n=n, reason=f"{names[i]}: {no_spread(n)}")
+            why = TOO_LARGE if np.isinf(some.variance[at]) else no_spread(n)
+            results[i] = Estimate(value, method=method, n=n, reason=f"{names[i]}: {why}")
     return tuple(results)
+
+
+def _nothing(stat: RowStatistic, n: int, name: str) -> Estimate:
+    """No value: there are no rows, or their sum is beyond all floats."""
+    return Estimate.undefined(f"{name}: {TOO_LARGE if n else f'there are no rows with {stat.empty}'}", n)
 
 
 def _mean_limits(found: Moments, z: float) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Student's t limits; where the values are more skewed than symmetric ones would be seen (at 1.96 standard errors,
     √(6/m) for m units), each end is the outer one of t and of Hall's (1992, JRSS B 54) transformed t. Third: where."""
     quantile, error = student_quantile(z, np.maximum(found.df, 1e-3)), np.sqrt(found.variance)
-    low, high = found.value - quantile * error, found.value + quantile * error
+    with np.errstate(over="ignore"):
+        low, high = found.value - quantile * error, found.value + quantile * error
     skewness = np.zeros_like(low) if found.skewness is None else found.skewness
     skewed: BoolArray = np.abs(skewness) * found.units > 1.96 * np.sqrt(6)
     g = np.where(skewed, skewness, 1.0)
@@ -83,7 +91,7 @@ def _mean_limits(found: Moments, z: float) -> tuple[FloatArray, FloatArray, Bool
     def transformed(q: FloatArray) -> FloatArray:
         return np.asarray(found.value - error * 3 / g * (np.cbrt(1 + g * (q - g / 6)) - 1), dtype=np.float64)
 
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         low = np.where(skewed, np.minimum(low, transformed(quantile)), low)
         high = np.where(skewed, np.maximum(high, transformed(-quantile)), high)
     return low, high, skewed

@@ -12,9 +12,10 @@ from auditkit.core.types import FloatArray, IntArray
 from auditkit.measures.difference import paired_mean
 from auditkit.measures.influence import standard_error
 from auditkit.measures.intervals import normal_quantile, student_quantile
+from auditkit.measures.moments import TOO_LARGE, in_range
 
 # In every function: `target`, `prediction` and `weight` are float64 `[n]`, `cluster` int64 `[n]`. Rows where target or
-# prediction is not finite do not count.
+# prediction is not finite do not count. An error too large for a float leaves no value, as its row must not be dropped.
 
 
 def mean_error(
@@ -25,7 +26,7 @@ def mean_error(
     confidence: float = 0.95,
 ) -> Estimate:
     """Mean of prediction − target, in the target's unit: positive where the model answers too much. Student's t."""
-    return paired_mean(prediction - target, weight, cluster, confidence)
+    return paired_mean(errors(target, prediction), weight, cluster, confidence)
 
 
 def mean_absolute_error(
@@ -36,7 +37,7 @@ def mean_absolute_error(
     confidence: float = 0.95,
 ) -> Estimate:
     """Mean of |prediction − target|, in the target's unit. Student's t; the lower end is at least 0."""
-    return paired_mean(np.abs(prediction - target), weight, cluster, confidence)
+    return paired_mean(np.abs(errors(target, prediction)), weight, cluster, confidence)
 
 
 def mean_squared_error(
@@ -47,7 +48,20 @@ def mean_squared_error(
     confidence: float = 0.95,
 ) -> Estimate:
     """Mean of (prediction − target)², in the target's unit squared. Student's t; the lower end is at least 0."""
-    return paired_mean((prediction - target) ** 2, weight, cluster, confidence)
+    return paired_mean(squared_errors(target, prediction), weight, cluster, confidence)
+
+
+def errors(target: FloatArray, prediction: FloatArray) -> FloatArray:
+    """prediction − target, `[n]`; NaN where either is not finite, infinite where the difference is too large."""
+    known = np.isfinite(target) & np.isfinite(prediction)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.where(known, prediction - target, np.nan)
+
+
+def squared_errors(target: FloatArray, prediction: FloatArray) -> FloatArray:
+    """(prediction − target)², `[n]`; NaN where either is not finite, infinite where the square is too large."""
+    with np.errstate(over="ignore"):
+        return np.asarray(errors(target, prediction) ** 2, dtype=np.float64)
 
 
 def root_mean_squared_error(
@@ -82,22 +96,27 @@ def r_squared(
     """
     known = np.isfinite(target) & np.isfinite(prediction) & (True if weight is None else weight > 0)
     y, n = target[known], int(known.sum())
-    if n < 2 or float(np.ptp(y)) == 0:
+    if n < 2 or float(y.max()) == float(y.min()):
         return Estimate.undefined("the target has no spread on these rows", n)
-    w = np.ones(n) if weight is None else weight[known]
+    w = np.ones(n) if weight is None else in_range(weight[known])
     share = w / w.sum()
-    errors = (prediction[known] - y) ** 2
-    spread = (y - float(share @ y)) ** 2
-    missed, total = float(share @ errors), float(share @ spread)
+    with np.errstate(over="ignore", invalid="ignore"):
+        squared = squared_errors(y, prediction[known])
+        spread = (y - float(share @ y)) ** 2
+        missed, total = float(share @ squared), float(share @ spread)
+    if total == 0:
+        return Estimate.undefined("the target has no spread on these rows", n)
     value = 1 - missed / total
+    if not (math.isfinite(total) and math.isfinite(value)):
+        return Estimate.undefined(f"r2: {TOO_LARGE}", n)
     if missed <= 1e-24 * total:
         return Estimate(value, method="delta method", n=n, reason="every prediction is exact, so errors have no spread")
-    influence = share * (errors / missed - spread / total)
+    influence = share * (squared / missed - spread / total)
     error, df = standard_error(influence, None if cluster is None else cluster[known], w)
     if error <= 0:
         return Estimate(value, method="delta method", n=n, reason="there are fewer than two independent units")
     half = float(student_quantile(normal_quantile(confidence), df)) * error
-    if half > 50:
+    low, high = (1 - (1 - value) * math.exp(min(end, 700.0)) for end in (half, -half))
+    if half > 50 or not math.isfinite(low):
         return Estimate(value, method="delta method", n=n, reason=f"{n} rows are too few for an interval")
-    low, high = 1 - (1 - value) * math.exp(half), 1 - (1 - value) * math.exp(-half)
     return Estimate(value, low, high, confidence, "delta method, log scale", n)

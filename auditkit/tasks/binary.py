@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from auditkit.core.estimate import Estimate
 from auditkit.core.model import OutputKind
 from auditkit.core.outcomes import Outcomes
 from auditkit.core.task import Calibration, GapRule, Metric, Offer, RowStatistic
@@ -67,15 +68,15 @@ class BinaryTask:
         return self.classes[1 - self.code]
 
     def statistics(self, outcomes: Outcomes) -> Sequence[RowStatistic]:
-        """Accuracy, the rates of the positive class, and log loss and Brier score where there are scores.
+        """Accuracy, the rates of the positive class, and log loss and Brier score where the model gives scores.
 
         Rows without a label count for the selection rate only; rows without a prediction count nowhere.
         """
         other = f"the label {self.negative!r}"
         stats = [rates.accuracy(outcomes), *rates.class_rates(outcomes, self.code, self.positive, other, _RATES)]
-        if outcomes.scores is None:
+        if self.outputs == "labels":
             return stats
-        what = "a label and a score"
+        what = rates.needed_for_scores(outcomes)
         loss = rates.mean("log_loss", rates.log_loss(outcomes), what, Better.LOWER)
         return [*stats, loss, rates.mean("brier", self._brier(outcomes), what, Better.LOWER)]
 
@@ -98,11 +99,15 @@ class BinaryTask:
         found.append(Metric("balanced_accuracy", balanced, Better.HIGHER))
         found.append(Metric("f1", f1(positive, chosen, weight, cluster, confidence), Better.HIGHER))
         found.append(Metric("matthews_correlation", matthews, Better.HIGHER))
-        if outcomes.scores is not None:
-            score = np.where(outcomes.labelled, outcomes.scores[:, self.code], np.nan)
-            area = roc_auc(score, target == self.code, weight, cluster, confidence)
-            found.append(Metric("roc_auc", area, Better.HIGHER))
+        if self.outputs != "labels":
+            found.append(Metric("roc_auc", self._roc_auc(outcomes, confidence), Better.HIGHER))
         return found
+
+    def _roc_auc(self, outcomes: Outcomes, confidence: float) -> Estimate:
+        if outcomes.scores is None:
+            return Estimate.undefined(rates.NO_SCORE)
+        score = np.where(outcomes.labelled, outcomes.scores[:, self.code], np.nan)
+        return roc_auc(score, outcomes.target == self.code, outcomes.weight, outcomes.cluster, confidence)
 
     def summary_offers(self) -> Sequence[Offer]:
         """What `summary` returns."""
@@ -113,7 +118,7 @@ class BinaryTask:
 
     def majority(self, reference: Outcomes, like: Outcomes) -> Outcomes:
         """The more frequent label of `reference` for every row, with the labels' shares as scores."""
-        return rates.majority(reference, like, len(self.classes))
+        return rates.majority(reference, like, len(self.classes), scored=self.outputs != "labels")
 
     def loss(self, outcomes: Outcomes) -> FloatArray:
         """Log loss of each row in nats, `[n]`, NaN without a score or a label."""
@@ -122,7 +127,7 @@ class BinaryTask:
     def calibration(self, outcomes: Outcomes, confidence: float, bins: int) -> Calibration | str:
         """Calibration of the positive class's score."""
         if outcomes.scores is None:
-            return outcomes.problem or "the model gives labels without scores, so there is nothing to calibrate"
+            return rates.no_calibration(outcomes, self.outputs)
         score = outcomes.scores[:, self.code]
         hit = np.where(outcomes.labelled, (outcomes.target == self.code).astype(np.float64), np.nan)
         code = np.where(outcomes.labelled, outcomes.target == self.code, -1).astype(np.int64)

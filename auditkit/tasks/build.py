@@ -16,6 +16,7 @@ from auditkit.core.outcomes import NO_LABEL, Outcomes
 from auditkit.core.task import Task
 from auditkit.core.types import FloatArray, IntArray, TaskKind
 from auditkit.data.spec import label_text
+from auditkit.measures.moments import MOST_WEIGHT, in_range
 from auditkit.tasks.scores import probabilities
 
 
@@ -106,6 +107,11 @@ def _regression(
     task: Task, target: pa.Array, raw: FloatArray | None, labels: pa.Array | None, outputs: OutputKind, threshold: float
 ) -> _Read:
     values, problem = _numbers(target, "the target")
+    infinite = int(np.isinf(values).sum())
+    if problem is None and infinite:
+        held = "1 infinite value" if infinite == 1 else f"{infinite} infinite values"
+        problem = f"the target holds {held}: correct them, or leave cells empty whose value is not known"
+    values = np.where(np.isfinite(values), values, np.nan)
     if raw is not None and raw.shape[1] != 1:
         predicted = np.full(len(values), np.nan)
         problem = problem or f"the model gives {raw.shape[1]} outputs a row, but regression has one"
@@ -113,6 +119,7 @@ def _regression(
         predicted = np.where(np.isfinite(raw[:, 0]), raw[:, 0], np.nan)
     elif labels is not None:
         predicted, foreign = _numbers(labels, "the prediction column")
+        predicted = np.where(np.isfinite(predicted), predicted, np.nan)
         problem = problem or foreign
     else:
         predicted = np.full(len(values), np.nan)
@@ -122,16 +129,17 @@ def _regression(
 
 
 def _numbers(column: pa.Array, what: str) -> tuple[FloatArray, str | None]:
-    """Numbers, NaN where missing or infinite; what holds them is named where they are no numbers."""
+    """Numbers, NaN where missing; what holds them is named where they are no numbers."""
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         found = [_number(text) for text in column.to_pylist()]
         bad = [text for text, value in zip(column.to_pylist(), found, strict=True) if value is None]
         values = np.array([np.nan if value is None else value for value in found], dtype=np.float64)
         problem = f"{what} holds {len(bad)} values that are no numbers, such as {bad[0]!r}" if bad else None
     else:
-        values = np.asarray(pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+        # Whole numbers beyond 2^53 are rounded, not refused.
+        values = np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
         problem = None
-    return np.where(np.isfinite(values), values, np.nan), problem
+    return values, problem
 
 
 def _number(text: str | None) -> float | None:
@@ -224,7 +232,13 @@ def _weight(rows: pa.Table) -> FloatArray | None:
             f"data.weight: {int(bad.sum())} weights are missing, negative or infinite (first in row "
             f"{int(_column(rows, 'row')[int(np.argmax(bad))])}); give every row a finite weight of 0 or more"
         )
-    return weight
+    positive = weight[weight > 0]
+    if len(positive) and float(positive.max()) / MOST_WEIGHT > float(positive.min()):
+        raise InputRefusedError(
+            f"data.weight: weights run from {positive.min():.3g} to {positive.max():.3g}, so that the smaller ones can't "
+            "be told from nothing; correct them"
+        )
+    return in_range(weight)
 
 
 def _cluster(rows: pa.Table) -> IntArray | None:

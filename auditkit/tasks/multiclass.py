@@ -25,6 +25,9 @@ _RATES = (
     "positive_predictive_value",
 )
 _MEANS = ("log_loss", "brier")
+#: With more classes than this, rates of single classes are measured over all rows, but not by group or slice: there
+#: would be more of them than rows could bear or a reader could take in.
+MOST_CLASSES_BY_GROUP = 50
 
 
 @dataclass(frozen=True)
@@ -57,23 +60,36 @@ class MulticlassTask:
         """Accuracy stands for the rest."""
         return "accuracy"
 
+    @property
+    def classes_by_group(self) -> tuple[str, ...]:
+        """The classes whose rates are compared between groups: all of them, or none where there are more than 50."""
+        return self.classes if len(self.classes) <= MOST_CLASSES_BY_GROUP else ()
+
     def statistics(self, outcomes: Outcomes) -> Sequence[RowStatistic]:
-        """Accuracy, losses where there are scores, and the rates of each class against the rest."""
+        """Accuracy, losses where the model gives scores, and (up to 50 classes) the rates of each class against the
+        rest."""
+        each = [stat for code in range(len(self.classes_by_group)) for stat in self._class_rates(outcomes, code)]
+        return [*self._averaged(outcomes), *each]
+
+    def _averaged(self, outcomes: Outcomes) -> list[RowStatistic]:
+        """The statistics over all classes."""
         stats = [rates.accuracy(outcomes)]
-        if outcomes.scores is not None:
-            what = "a label and a score"
-            stats.append(rates.mean("log_loss", rates.log_loss(outcomes), what, Better.LOWER))
-            brier = row_brier(outcomes.scores, outcomes.target)
-            stats.append(rates.mean("brier", brier, what, Better.LOWER))
-        for code, label in enumerate(self.classes):
-            other = f"a label other than {label!r}"
-            stats += rates.class_rates(outcomes, code, label, other, _RATES, label)
-        return stats
+        if self.outputs == "labels":
+            return stats
+        what = rates.needed_for_scores(outcomes)
+        nothing = np.full(len(outcomes), np.nan)
+        brier = nothing if outcomes.scores is None else row_brier(outcomes.scores, outcomes.target)
+        stats.append(rates.mean("log_loss", rates.log_loss(outcomes), what, Better.LOWER))
+        return [*stats, rates.mean("brier", brier, what, Better.LOWER)]
+
+    def _class_rates(self, outcomes: Outcomes, code: int) -> list[RowStatistic]:
+        label = self.classes[code]
+        return rates.class_rates(outcomes, code, label, f"a label other than {label!r}", _RATES, label)
 
     def gap_rules(self) -> Sequence[GapRule]:
-        """Accuracy and losses over all classes; every rate and every named gap of each class."""
+        """Accuracy and losses over all classes; up to 50 classes, every rate and every named gap of each."""
         rules = rates.gap_rules(("accuracy",), () if self.outputs == "labels" else _MEANS)
-        for label in self.classes:
+        for label in self.classes_by_group:
             rules += rates.gap_rules(_RATES, (), rates.NAMED_GAPS, label)
         return rules
 
@@ -83,7 +99,9 @@ class MulticlassTask:
             return rates.nothing_measured(self.summary_offers(), self.classes, outcomes.problem)
         weight, cluster = outcomes.weight, outcomes.cluster
         target, prediction, known = outcomes.target, outcomes.prediction, rates.both_known(outcomes)
-        found = rates.row_metrics(self.statistics(outcomes), outcomes, confidence)
+        found = rates.row_metrics(self._averaged(outcomes), outcomes, confidence)
+        for code in range(len(self.classes)):  # one class at a time: all statistics at once could fill the memory
+            found += rates.row_metrics(self._class_rates(outcomes, code), outcomes, confidence)
         balanced = balanced_accuracy(target, prediction, self.classes, weight, cluster, confidence)
         macro = macro_f1(target, prediction, self.classes, weight, cluster, confidence)
         matthews = matthews_correlation(target, prediction, len(self.classes), weight, cluster, confidence)
@@ -106,7 +124,7 @@ class MulticlassTask:
 
     def majority(self, reference: Outcomes, like: Outcomes) -> Outcomes:
         """The most frequent label of `reference` for every row, with the labels' shares as scores."""
-        return rates.majority(reference, like, len(self.classes))
+        return rates.majority(reference, like, len(self.classes), scored=self.outputs != "labels")
 
     def loss(self, outcomes: Outcomes) -> FloatArray:
         """Log loss of each row in nats, `[n]`, NaN without a score or a label."""
@@ -115,7 +133,7 @@ class MulticlassTask:
     def calibration(self, outcomes: Outcomes, confidence: float, bins: int) -> Calibration | str:
         """Calibration of the highest score against whether its class is the true one (top-label confidence)."""
         if outcomes.scores is None:
-            return outcomes.problem or "the model gives labels without scores, so there is nothing to calibrate"
+            return rates.no_calibration(outcomes, self.outputs)
         top = np.where(np.isfinite(outcomes.scores).all(axis=1), outcomes.scores.max(axis=1), np.nan)
         chosen = np.argmax(np.nan_to_num(outcomes.scores, nan=-1.0), axis=1)
         hit = np.where(outcomes.labelled, (chosen == outcomes.target).astype(np.float64), np.nan)

@@ -9,10 +9,12 @@ from typing import Literal
 import numpy as np
 
 from auditkit.core.estimate import Estimate
+from auditkit.core.model import OutputKind
 from auditkit.core.outcomes import NO_LABEL, Outcomes
 from auditkit.core.task import GapRule, Metric, Offer, RowStatistic
 from auditkit.core.types import Better, BoolArray, FloatArray
 from auditkit.measures.classification import row_log_loss
+from auditkit.measures.moments import in_range
 from auditkit.measures.rates import estimate
 
 #: Every rate of one class, and which direction is good.
@@ -35,6 +37,8 @@ NAMED_GAPS: dict[str, tuple[str, ...]] = {
     "equal_opportunity": ("true_positive_rate",),
     "predictive_parity": ("positive_predictive_value",),
 }
+#: Why there is no score at all where the model gives scores.
+NO_SCORE = "every score is missing or out of range"
 #: Overall metrics go by these names, groups' rates by their own.
 SUMMARY_NAMES = {"true_positive_rate": "recall", "positive_predictive_value": "precision"}
 
@@ -57,8 +61,8 @@ def proportion(name: str, hit: BoolArray, counts: BoolArray, empty: str, class_:
 
 
 def mean(name: str, values: FloatArray, empty: str, better: Better | None) -> RowStatistic:
-    """A row statistic of kind mean; rows that are not finite do not count."""
-    counts = np.isfinite(values)
+    """A row statistic of kind mean; rows that are NaN do not count, one that is too large to be computed does."""
+    counts = ~np.isnan(values)
     return RowStatistic(name, "mean", np.where(counts, values, 0.0), counts, better, empty)
 
 
@@ -114,6 +118,20 @@ def nothing_measured(offers: Sequence[Offer], classes: Sequence[str], problem: s
     ]
 
 
+def needed_for_scores(outcomes: Outcomes) -> str:
+    """What a row needs to count in a metric of the scores, as `RowStatistic.empty` words it."""
+    return "a label and a score" if outcomes.scores is not None else f"a label and a score: {NO_SCORE}"
+
+
+def no_calibration(outcomes: Outcomes, outputs: OutputKind) -> str:
+    """Why there is nothing to calibrate where there are no scores."""
+    if outcomes.problem is not None:
+        return outcomes.problem
+    return (
+        "the model gives labels without scores, so there is nothing to calibrate" if outputs == "labels" else NO_SCORE
+    )
+
+
 def log_loss(outcomes: Outcomes) -> FloatArray:
     """Log loss of each row, `[n]`, NaN without a score or a label."""
     if outcomes.scores is None:
@@ -130,18 +148,19 @@ def predicted_score(scores: FloatArray | None, like: Outcomes) -> FloatArray:
     return found
 
 
-def majority(reference: Outcomes, like: Outcomes, classes: int) -> Outcomes:
-    """The most frequent label of `reference` for every row of `like` that the model scored, with the labels' shares.
+def majority(reference: Outcomes, like: Outcomes, classes: int, *, scored: bool) -> Outcomes:
+    """The most frequent label of `reference` for every row of `like` that the model scored, with the labels' shares as
+    scores where the model gives scores, too.
 
     Weighted where the reference is. Ties go to the first class.
     """
     known = reference.labelled
-    weight = None if reference.weight is None else reference.weight[known]
+    weight = None if reference.weight is None else in_range(reference.weight[known])
     counts = np.bincount(reference.target[known], weights=weight, minlength=classes).astype(np.float64)
     if counts.sum() <= 0:
         nothing = np.full(len(like), NO_LABEL, dtype=np.int64)
         problem = f"the split '{reference.split}' has no label to learn a constant prediction from"
         return replace(like, prediction=nothing, scores=None, problem=problem)
     prediction = np.where(like.scored, int(np.argmax(counts)), NO_LABEL).astype(np.int64)
-    scores = np.where(like.scored[:, None], counts / counts.sum(), np.nan)
+    scores = np.where(like.scored[:, None], counts / counts.sum(), np.nan) if scored else None
     return replace(like, prediction=prediction, scores=scores)

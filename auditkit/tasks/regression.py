@@ -14,6 +14,7 @@ from auditkit.core.outcomes import Outcomes
 from auditkit.core.task import Calibration, GapRule, Metric, Offer, RowStatistic
 from auditkit.core.types import Better, FloatArray, TaskKind
 from auditkit.measures import regression as measured
+from auditkit.measures.moments import TOO_LARGE, in_range
 from auditkit.tasks import rates
 
 _EMPTY = "a target value and a prediction"
@@ -54,8 +55,9 @@ class RegressionTask:
 
     def statistics(self, outcomes: Outcomes) -> Sequence[RowStatistic]:
         """Mean error (prediction − target), mean absolute error, mean squared error."""
-        error = outcomes.prediction - outcomes.target
-        values = {"mean_error": error, "mean_absolute_error": np.abs(error), "mean_squared_error": error**2}
+        error = measured.errors(outcomes.target, outcomes.prediction)
+        squared = measured.squared_errors(outcomes.target, outcomes.prediction)
+        values = {"mean_error": error, "mean_absolute_error": np.abs(error), "mean_squared_error": squared}
         return [rates.mean(name, value, _EMPTY, _BETTER[name]) for name, value in values.items()]
 
     def gap_rules(self) -> Sequence[GapRule]:
@@ -78,16 +80,20 @@ class RegressionTask:
     def majority(self, reference: Outcomes, like: Outcomes) -> Outcomes:
         """The mean target of `reference` for every row of `like` that the model scored."""
         known = reference.labelled
-        weight = None if reference.weight is None else reference.weight[known]
+        weight = None if reference.weight is None else in_range(reference.weight[known])
         if not known.any() or (weight is not None and weight.sum() <= 0):
             problem = f"the split '{reference.split}' has no target value to learn a constant prediction from"
             return replace(like, prediction=np.full(len(like), np.nan), problem=problem)
-        constant = float(np.average(reference.target[known], weights=weight))
+        with np.errstate(over="ignore", invalid="ignore"):
+            constant = float(np.average(reference.target[known], weights=weight))
+        if not np.isfinite(constant):
+            problem = f"the target of the split '{reference.split}': {TOO_LARGE}"
+            return replace(like, prediction=np.full(len(like), np.nan), problem=problem)
         return replace(like, prediction=np.where(like.scored, constant, np.nan))
 
     def loss(self, outcomes: Outcomes) -> FloatArray:
-        """Squared error of each row, `[n]`, in the target's unit squared; NaN where unknown."""
-        return np.asarray((outcomes.prediction - outcomes.target) ** 2, dtype=np.float64)
+        """Squared error of each row, `[n]`, in the target's unit squared; NaN where unknown, infinite where too large."""
+        return measured.squared_errors(outcomes.target, outcomes.prediction)
 
     def calibration(self, outcomes: Outcomes, confidence: float, bins: int) -> Calibration | str:
         """None: predicted numbers are no probabilities."""

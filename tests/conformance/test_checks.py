@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from auditkit.checks.registry import CHECKS, FAMILIES
@@ -118,9 +119,48 @@ def weighted(kind: str) -> Evidence:
     return _two(kind, replace(sample_split(kind, ROWS, 1), weight=weight, cluster=np.arange(ROWS) // 3))
 
 
+def _absurd(kind: str, size: float, *, target: bool, rows: int = 1) -> Evidence:
+    """Finite numbers that can't be squared, as prediction or as target; a classifier's are its weights."""
+    test = sample_split(kind, ROWS, 1)
+    tables = every_table(kind, test)
+    value = np.where(np.arange(ROWS) < rows, size * (-1.0) ** np.arange(ROWS), test.target)
+    if kind != "regression":
+        odd = replace(test, weight=np.where(np.arange(ROWS) < rows, size, 1.0))
+    else:
+        odd = replace(test, target=value) if target else replace(test, prediction=value)
+    return make_evidence(task_of(kind), {"train": sample_split(kind, ROWS, 5), "test": odd}, tables=tables)
+
+
+def absurd_prediction(kind: str) -> Evidence:
+    return _absurd(kind, 1e200, target=False)
+
+
+def absurd_target(kind: str) -> Evidence:
+    return _absurd(kind, 1e200, target=True, rows=40)
+
+
+def all_but_overflowing(kind: str) -> Evidence:
+    return _absurd(kind, 1.7e308, target=False, rows=ROWS)
+
+
+def squares_that_fit_but_not_their_squares(kind: str) -> Evidence:
+    return _absurd(kind, 1e120, target=False, rows=30)
+
+
+def absurd_inputs(kind: str) -> Evidence:
+    evidence = sample_evidence(kind, ROWS)
+    columns = evidence.table("columns").to_pylist()
+    absurd = [{**c, "total": 1e200 * (-1.0) ** i, "squares": float("inf")} for i, c in enumerate(columns)]
+    absurd[0] |= {"total": float("inf")}
+    absurd[1] |= {"total": 1.7e308}
+    tables = {**evidence.tables, "columns": pa.Table.from_pylist(absurd)}
+    return replace(evidence, tables=tables)
+
+
 CASES: tuple[Callable[[str], Evidence], ...] = (
     one_class_group, absent_group, no_labels, unscored, labels_only, one_row, no_rows, no_train, only_train,
     no_sensitive, bare_tables, group_is_an_id, constant, problem, zero_weights, weighted,
+    absurd_prediction, absurd_target, all_but_overflowing, squares_that_fit_but_not_their_squares, absurd_inputs,
 )  # fmt: skip
 
 

@@ -32,6 +32,8 @@ class Comparison:
     names_rows: bool
     min_group: int
     confidence: float
+    #: Labels whose own rates are not compared, because there are too many of them.
+    labels_left_out: int = 0
 
     @property
     def split(self) -> str:
@@ -81,6 +83,7 @@ def compare(evidence: Evidence, split: str, attribute: str, min_group: int) -> C
         names_rows=names_rows(groups),
         min_group=min_group,
         confidence=evidence.confidence,
+        labels_left_out=_labels_left_out(evidence.task, rules),
     )
     if bare.names_rows:
         return bare
@@ -92,6 +95,12 @@ def compare(evidence: Evidence, split: str, attribute: str, min_group: int) -> C
 def all_rules(task: Task) -> tuple[GapRule, ...]:
     """The gaps of the task, and that of the rows without a label."""
     return (*task.gap_rules(), *UNLABELLED_RULES)
+
+
+def _labels_left_out(task: Task, rules: Sequence[GapRule]) -> int:
+    """How many labels the task has, where none is favourable and the rates of none are compared."""
+    compared = task.positive is not None or any(rule.class_ is not None for rule in rules)
+    return 0 if compared else len(task.classes)
 
 
 def better_of(rule: GapRule) -> Better:

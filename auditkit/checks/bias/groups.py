@@ -77,8 +77,8 @@ class BiasGroups(Check):
         "null": "Equal groups of these sizes would show about {expected} by chance alone.",
         "hidden_two": "A true gap of {smallest} would be shown by four such samples out of five; a smaller one can go "
         "unseen.",
-        "hidden": "Between the two smallest groups a true gap of {smallest} would be shown by at least four such samples "
-        "out of five; a smaller one can go unseen.",
+        "hidden": "Between the two smallest groups a true gap of {smallest} would be shown by at least four such "
+        "samples out of five; a smaller one can go unseen.",
         "hidden_all": "Between the two smallest groups even the largest gap can go unseen.",
         "need": "About {rows} rows in each group would show one of {small}.",
         "beyond": "It is certainly beyond {bound}, {source}; chance doesn't explain it, even among all the gaps that "
@@ -90,6 +90,7 @@ class BiasGroups(Check):
         "absent": ", {count} without",
         "groups_why": "Rows by group: {sizes}.",
         "no_rows": "There is no row of {groups} here, so that gaps over all groups don't exist.",
+        "labels": "With {count} labels only metrics over all of them are compared, not the rates of each.",
         "alike": "{warning} They are counted as different groups.",
         "alike_remedy": "Write each group in one way in the data, and name the groups in data.groups.",
         "idlike": "{attribute} has {groups} groups for {rows}: it names rows rather than groups, so no gap is computed",
@@ -158,6 +159,8 @@ class BiasGroups(Check):
         if absent:
             more = self.say("absent", count=len(absent))
             told.append(self.say("no_rows", groups=listed(absent)))
+        if comparison.labels_left_out:
+            told.append(self.say("labels", count=f"{comparison.labels_left_out:,}"))
         if groups.warning:
             told.append(self.say("alike", warning=sentence(groups.warning).rstrip(".") + "."))
             remedy = self.say("alike_remedy")

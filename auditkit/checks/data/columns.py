@@ -52,7 +52,9 @@ class ColumnSums:
         """A row of the table of columns: no extremes, which are single rows' values that a report must not show."""
         n = self.rows - self.missing - self.infinite
         mean = self.total / n if self.numeric and n else None
-        spread = None if mean is None or n < 2 else math.sqrt(max(0.0, (self.squares - n * mean**2) / (n - 1)))
+        variance = None if mean is None or n < 2 else (self.squares - n * (mean * mean)) / (n - 1)
+        # Sums of numbers beyond 1e154 are too large for a float; 0 would then come from nothing.
+        spread = None if variance is None or not math.isfinite(variance) else math.sqrt(max(0.0, variance))
         finite = [v if v is not None and math.isfinite(v) else None for v in (mean, spread)]
         return (self.name, self.kind, self.rows, self.missing, self.infinite, *finite)
 
@@ -75,7 +77,11 @@ def _joined(split: str, name: str, records: list[dict[str, Any]]) -> ColumnSums:
         return int(sum(r[key] or 0 for r in records))
 
     def real(key: str) -> float:
-        return math.fsum(r[key] or 0.0 for r in records)
+        parts = [r[key] or 0.0 for r in records]
+        try:
+            return math.fsum(parts)
+        except (OverflowError, ValueError):  # beyond all floats, or infinite on both sides
+            return math.nan
 
     return ColumnSums(
         split,

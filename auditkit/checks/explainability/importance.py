@@ -7,7 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from auditkit.checks.reading import changed_outcomes, floats, headline, integers, labels, loss_statistic, places
+from auditkit.checks.reading import (
+    changed_outcomes,
+    differences,
+    floats,
+    headline,
+    integers,
+    labels,
+    loss_statistic,
+    places,
+)
 from auditkit.core.estimate import Estimate
 from auditkit.core.evidence import Evidence
 from auditkit.core.outcomes import Outcomes
@@ -104,8 +113,7 @@ def _harm(evidence: Evidence, before: Outcomes, after: Outcomes) -> tuple[FloatA
     if not (pair[0].counts & pair[1].counts).any():
         pair = [headline(evidence.task, side) for side in (before, after)]
     sign = 1.0 if pair[0].better is Better.LOWER else -1.0
-    known = pair[0].counts & pair[1].counts
-    return np.where(known, sign * (pair[1].numerator - pair[0].numerator), np.nan), pair[0]
+    return sign * differences(pair[1], pair[0]), pair[0]
 
 
 def _mean_by_row(at: IntArray, values: FloatArray) -> tuple[IntArray, FloatArray]:

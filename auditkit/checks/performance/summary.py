@@ -26,8 +26,8 @@ from auditkit.measures.rates import estimate
 
 MAJORITY = "majority"
 LINEAR = "linear"
-#: Shares that are no row statistics of that name.
-_SHARES = {"recall", "precision", "balanced_accuracy"}
+#: Shares that are no row statistics of that name, or not of every task.
+_SHARES = {"recall", "precision", "balanced_accuracy", "selection_rate", "false_positive_rate", "false_negative_rate"}
 
 
 @dataclass(frozen=True)
