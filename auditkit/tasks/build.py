@@ -235,8 +235,8 @@ def _weight(rows: pa.Table) -> FloatArray | None:
     positive = weight[weight > 0]
     if len(positive) and float(positive.max()) / MOST_WEIGHT > float(positive.min()):
         raise InputRefusedError(
-            f"data.weight: weights run from {positive.min():.3g} to {positive.max():.3g}, so that the smaller ones can't "
-            "be told from nothing; correct them"
+            f"data.weight: weights run from {positive.min():.3g} to {positive.max():.3g}, so that the smaller ones "
+            "can't be told from nothing; correct them"
         )
     return in_range(weight)
 

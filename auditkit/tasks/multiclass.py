@@ -27,7 +27,7 @@ _RATES = (
 _MEANS = ("log_loss", "brier")
 #: With more classes than this, rates of single classes are measured over all rows, but not by group or slice: there
 #: would be more of them than rows could bear or a reader could take in.
-MOST_CLASSES_BY_GROUP = 50
+MOST_CLASSES_BY_GROUP = 30
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,11 @@ class MulticlassTask:
 
     @property
     def classes_by_group(self) -> tuple[str, ...]:
-        """The classes whose rates are compared between groups: all of them, or none where there are more than 50."""
+        """The classes whose rates are compared between groups: all of them, or none where there are more than 30."""
         return self.classes if len(self.classes) <= MOST_CLASSES_BY_GROUP else ()
 
     def statistics(self, outcomes: Outcomes) -> Sequence[RowStatistic]:
-        """Accuracy, losses where the model gives scores, and (up to 50 classes) the rates of each class against the
+        """Accuracy, losses where the model gives scores, and (up to 30 classes) the rates of each class against the
         rest."""
         each = [stat for code in range(len(self.classes_by_group)) for stat in self._class_rates(outcomes, code)]
         return [*self._averaged(outcomes), *each]
@@ -87,7 +87,7 @@ class MulticlassTask:
         return rates.class_rates(outcomes, code, label, f"a label other than {label!r}", _RATES, label)
 
     def gap_rules(self) -> Sequence[GapRule]:
-        """Accuracy and losses over all classes; up to 50 classes, every rate and every named gap of each."""
+        """Accuracy and losses over all classes; up to 30 classes, every rate and every named gap of each."""
         rules = rates.gap_rules(("accuracy",), () if self.outputs == "labels" else _MEANS)
         for label in self.classes_by_group:
             rules += rates.gap_rules(_RATES, (), rates.NAMED_GAPS, label)
@@ -100,15 +100,14 @@ class MulticlassTask:
         weight, cluster = outcomes.weight, outcomes.cluster
         target, prediction, known = outcomes.target, outcomes.prediction, rates.both_known(outcomes)
         found = rates.row_metrics(self._averaged(outcomes), outcomes, confidence)
-        for code in range(len(self.classes)):  # one class at a time: all statistics at once could fill the memory
-            found += rates.row_metrics(self._class_rates(outcomes, code), outcomes, confidence)
         balanced = balanced_accuracy(target, prediction, self.classes, weight, cluster, confidence)
         macro = macro_f1(target, prediction, self.classes, weight, cluster, confidence)
         matthews = matthews_correlation(target, prediction, len(self.classes), weight, cluster, confidence)
         found.append(Metric("balanced_accuracy", balanced, Better.HIGHER))
         found.append(Metric("macro_f1", macro, Better.HIGHER))
         found.append(Metric("matthews_correlation", matthews, Better.HIGHER))
-        for code, label in enumerate(self.classes):
+        for code, label in enumerate(self.classes):  # one at a time: all statistics at once could fill the memory
+            found += rates.row_metrics(self._class_rates(outcomes, code), outcomes, confidence)
             single = f1(known & (target == code), known & (prediction == code), weight, cluster, confidence)
             found.append(Metric("f1", single, Better.HIGHER, label))
         return found

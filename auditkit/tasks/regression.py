@@ -92,7 +92,7 @@ class RegressionTask:
         return replace(like, prediction=np.where(like.scored, constant, np.nan))
 
     def loss(self, outcomes: Outcomes) -> FloatArray:
-        """Squared error of each row, `[n]`, in the target's unit squared; NaN where unknown, infinite where too large."""
+        """Squared error of each row, `[n]`, in its unit squared; NaN where unknown, infinite where too large."""
         return measured.squared_errors(outcomes.target, outcomes.prediction)
 
     def calibration(self, outcomes: Outcomes, confidence: float, bins: int) -> Calibration | str:

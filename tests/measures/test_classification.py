@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from auditkit.measures import classification
 from auditkit.measures.bootstrap import from_counts
 from auditkit.measures.classification import (
     balanced_accuracy,
@@ -187,3 +188,22 @@ def _rare(rng, n, clustered):
     z = normal()
     target = (0.8 * z + 0.6 * normal() > 1.5).astype(np.int64)
     return target, (z > 1.5).astype(np.int64), np.exp(rng.normal(size=n) + 0.4 * z), cluster
+
+
+def test_limits_in_closed_form_agree_with_the_bootstrap(monkeypatch):
+    """What takes the bootstrap's place where there are too many classes, on a case that both can do."""
+    rng = np.random.default_rng(5)
+    target = rng.integers(0, 6, 800)
+    given = np.where(rng.random(800) < 0.6, target, rng.integers(0, 6, 800))
+    drawn = matthews_correlation(target, given, 6)
+    perfect = matthews_correlation(target, target, 6)
+    monkeypatch.setattr(classification, "_MOST_DRAWN", 5)
+    closed = matthews_correlation(target, given, 6)
+    assert "bootstrap" in drawn.method
+    assert "delta" in closed.method
+    assert closed.value == drawn.value
+    assert closed.interval == pytest.approx(drawn.interval, abs=0.005)
+    sure = matthews_correlation(target, target, 6)
+    assert (sure.value, sure.high) == (1.0, 1.0)
+    assert sure.low == pytest.approx(perfect.low, abs=0.01)
+    assert sure.low < 1

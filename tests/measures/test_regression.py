@@ -98,3 +98,31 @@ def test_deletion_tells_a_planted_order_from_a_random_one():
     assert covers(noise, 0.0)
     with pytest.raises(ValueError, match="one shape"):
         deletion_gain(share, at_random, at_random[:1])
+
+
+MEASURES = (mean_error, mean_absolute_error, mean_squared_error, root_mean_squared_error, r_squared)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("size", [1e90, 1e160, 1e200, 1.7e308])
+@pytest.mark.parametrize("more", [{}, {"weight": np.linspace(1, 2, 50)}, {"cluster": np.arange(50) // 2}])
+def test_numbers_too_large_to_be_squared_never_break_and_are_never_left_out(measure, size, more):
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=50)
+    for target, prediction in ((y, np.where(np.arange(50) == 7, size, y)), (np.where(y > 0, size, -size), y)):
+        found = measure(target, prediction, **more)
+        if found.value is None or found.interval is None:
+            assert found.reason
+        if measure in (mean_squared_error, root_mean_squared_error) and size > 1e154:
+            assert found.value is None
+            assert "too large" in found.reason
+        elif found.value is not None and measure in (mean_absolute_error, mean_squared_error, root_mean_squared_error):
+            assert found.value > size / 200, "the row of the largest error was left out"
+
+
+def test_a_mean_whose_variance_is_too_large_has_a_value_and_no_interval():
+    y = np.linspace(0, 1, 50)
+    found = mean_absolute_error(y, np.where(np.arange(50) == 7, 1e200, y))
+    assert found.value == pytest.approx(2e198)
+    assert found.interval is None
+    assert "too large" in found.reason

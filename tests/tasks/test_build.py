@@ -136,3 +136,23 @@ def test_no_rows_and_no_target():
     )
     assert not untold.labelled.any()
     assert list(untold.prediction) == [0, 1]
+
+
+@pytest.mark.parametrize("target", [[1.0, float("inf"), 2.0], ["1", "-inf", "2"]])
+def test_an_infinite_target_is_a_problem_and_not_a_row_without_a_label(target):
+    found = outcomes(RegressionTask(), target, [1.0, 2.0, 3.0], outputs="values")
+    assert "1 infinite value" in found.problem
+    assert all(m.estimate.value is None for m in RegressionTask().summary(found, 0.95))
+
+
+def test_weights_that_no_float_can_add_up_are_refused():
+    with pytest.raises(InputRefusedError, match="weights run from 1 to 1e\\+200"):
+        outcomes(BinaryTask(("no", "yes"), "yes"), ["yes", "no"], [0.9, 0.1], weight=pa.array([1.0, 1e200]))
+    found = outcomes(BinaryTask(("no", "yes"), "yes"), ["yes", "no"], [0.9, 0.1], weight=pa.array([3e200, 1e200]))
+    assert found.weight[0] / found.weight[1] == pytest.approx(3)
+    assert found.weight.max() <= 1
+
+
+def test_whole_numbers_beyond_the_exact_ones_are_rounded():
+    found = outcomes(RegressionTask(), pa.array([2**53 + 1, 2**53 + 3]), [1.0, 2.0], outputs="values")
+    assert found.target == pytest.approx([2.0**53, 2.0**53])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from fairlearn import metrics as fair
@@ -270,3 +272,51 @@ def test_none_or_one_row_never_breaks(case, n, request):
         assert metric.estimate.interval is None or metric.estimate.low < metric.estimate.high
     task.calibration(few, 0.95, 15)
     assert len(task.loss(few)) == len(task.response(few)) == n
+
+
+@pytest.mark.parametrize("task", [BinaryTask(("no", "yes"), "yes"), MulticlassTask(("no", "yes", "perhaps"))])
+def test_scores_that_are_all_unusable_leave_their_metrics_undefined_with_the_reason(task):
+    """They must not vanish: a gate on one of them would select nothing."""
+    wrong = np.full((40, len(task.classes)), 7.0)
+    found = outcomes(task, ["no", "yes"] * 20, wrong, label=["no", "yes", "yes", "no"] * 10)
+    assert found.scores is None
+    assert found.problem is None
+    summary = task.summary(found, 0.95)
+    assert {(m.name, m.class_ is not None) for m in summary} == {(o.metric, o.class_) for o in task.summary_offers()}
+    needing = {"log_loss", "brier", "roc_auc"} & {m.name for m in summary}
+    for metric in summary:
+        if metric.name in needing:
+            assert metric.estimate.value is None
+            assert "every score is missing or out of range" in metric.estimate.reason
+    assert by_name(summary)["accuracy"] == 0.5
+    groups = Groups("sex", ("a", "b"), np.arange(40) % 2)
+    rules = [rule for rule in task.gap_rules() if rule.statistics[0] in ("log_loss", "brier")]
+    assert len(rules) == 2
+    for rule in rules:
+        seen = gap(rule, task.statistics(found), groups).estimate
+        assert seen.value is None
+        assert "every score is missing or out of range" in seen.reason
+    assert task.calibration(found, 0.95, 15) == "every score is missing or out of range"
+
+
+def many(n: int, size: int, right: float = 0.7, seed: int = 0):
+    rng = np.random.default_rng(seed)
+    target = np.concatenate([np.arange(size), rng.integers(0, size, n - size)])
+    given = np.where(rng.random(n) < right, target, rng.integers(0, size, n))
+    task = MulticlassTask(tuple(f"c{k}" for k in range(size)), "labels")
+    names = np.array(task.classes)
+    return task, target, given, outcomes(task, names[target], label=names[given], outputs="labels")
+
+
+def test_thousands_of_labels_are_measured_in_seconds():
+    start = time.process_time()
+    task, target, given, found = many(20_000, 2000)
+    summary = task.summary(found, 0.95)
+    assert time.process_time() - start < 30
+    values, one = by_name(summary), by_name(summary, "c7")
+    assert values["matthews_correlation"] == pytest.approx(metrics.matthews_corrcoef(target, given))
+    assert one["recall"] == pytest.approx(metrics.recall_score(target == 7, given == 7))
+    assert [m.name for m in summary[:4]] == ["accuracy", "balanced_accuracy", "macro_f1", "matthews_correlation"]
+    assert all(s.class_ is None for s in task.statistics(found))
+    assert {rule.name for rule in task.gap_rules()} == {"accuracy_difference", "accuracy_ratio"}
+    assert task.majority(found, found).scores is None
