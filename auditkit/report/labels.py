@@ -10,13 +10,31 @@ from auditkit.checks.registry import CHECKS
 from auditkit.core.finding import Bounds, Finding, Scope
 from auditkit.report.messages import FAMILIES, text
 from auditkit.report.numbers import bound
+from auditkit.report.small import rates_behind
 from auditkit.report.text import line
 
 _ACRONYMS = {
     "auc": "AUC", "roc": "ROC", "pr": "PR", "ece": "ECE", "mce": "MCE", "f1": "F1", "r2": "R²", "mae": "MAE",
     "mse": "MSE", "rmse": "RMSE", "mape": "MAPE", "id": "ID", "roc_auc": "ROC AUC", "mcc": "MCC",
 }  # fmt: skip
-_FEW_WORDS = {"f1_score": "F1 score", "r2_score": "R²", "brier": "Brier score", "brier_score": "Brier score"}
+_FEW_WORDS = {
+    "recall": "Recall (true positive rate)",
+    "precision": "Precision (positive predictive value)",
+    "f1_score": "F1 score",
+    "r2_score": "R²",
+    "brier": "Brier score",
+    "brier_score": "Brier score",
+}
+
+#: Rates that are worse where they are higher, and those that are worse where they are lower.
+_ERRORS = frozenset({
+    "log_loss", "loss", "brier", "mean_absolute_error", "mean_squared_error", "root_mean_squared_error",
+    "expected_calibration_error", "unlabelled_rate",
+})  # fmt: skip
+_MERITS = frozenset({
+    "accuracy", "balanced_accuracy", "positive_predictive_value", "negative_predictive_value", "precision", "recall",
+    "f1", "macro_f1", "roc_auc", "r2",
+})  # fmt: skip
 
 
 def metric_label(metric: str) -> str:
@@ -109,8 +127,8 @@ def affected(finding: Finding) -> str:
     if finding.affected:
         return line(finding.affected, 400)
     if scope.attribute and scope.compared is not None and len(scope.groups or ()) == 2:
-        high, low = (group_name(g) for g in scope.groups or ())
-        return text("affected.gap", low=low, high=high, attribute=line(scope.attribute))
+        high, low = map(group_name, scope.groups or ())
+        return _affected_by_gap(finding, high, low, line(scope.attribute))
     if scope.attribute and scope.groups:
         groups = ", ".join(group_name(g) for g in scope.groups)
         return text("affected.group", group=groups, attribute=line(scope.attribute))
@@ -123,3 +141,34 @@ def affected(finding: Finding) -> str:
     if scope.feature is not None:
         return text("affected.feature", feature=line(scope.feature))
     return text("affected.all", split=line(scope.split)) if scope.split else text("affected.any")
+
+
+def is_alike(finding: Finding) -> bool:
+    """Whether a gap found every group alike, so that none of them is the highest or the lowest."""
+    groups = finding.scope.groups or ()
+    none = 1.0 if finding.metric.endswith("_ratio") else 0.0
+    return finding.scope.compared is not None and (len(set(groups)) < len(groups) or finding.value == none)
+
+
+def _affected_by_gap(finding: Finding, high: str, low: str, attribute: str) -> str:
+    """Who fares worse: of errors the highest group, of what is good the lowest, of answers whoever gets fewer."""
+    if is_alike(finding):
+        return text("affected.alike", attribute=attribute)
+    rates = rates_behind(finding.metric)
+    if rates == ("selection_rate",):
+        named = finding.scope.class_ is not None
+        key = "affected.class.fewer" if named else "affected.fewer"
+        return text(key, worse=low, other=high, attribute=attribute, class_=line(finding.scope.class_ or ""))
+    sides = {_worse_side(rate) for rate in rates}
+    if sides == {"high"}:
+        return text("affected.worse", worse=high, other=low, attribute=attribute)
+    if sides == {"low"}:
+        return text("affected.worse", worse=low, other=high, attribute=attribute)
+    return text("affected.gap", low=low, high=high, attribute=attribute)
+
+
+def _worse_side(rate: str) -> str | None:
+    """On which side of a rate the worse-off group stands, None where neither is better."""
+    if rate.startswith("false_") or rate in _ERRORS:
+        return "high"
+    return "low" if rate.startswith("true_") or rate in _MERITS else None

@@ -42,7 +42,9 @@ MESSAGES: Mapping[str, str] = {
     "verdict.word.error": "Not judged",
     "verdict.word.unjudged": "No gates",
     "value.undefined": "not defined",
-    "value.no-interval": "no interval: an exact quantity",
+    "value.no-interval": "no interval: not a sample",
+    "method.exact count": "counted in the file",
+    "method.maximum": "the largest one found",
     "value.interval-missing": "no interval could be given",
     "small.shown": "not shown",
     "small.value": "fewer than {min_cell} rows",
@@ -72,8 +74,41 @@ MESSAGES: Mapping[str, str] = {
     "affected.class": "rows of the class {class_}",
     "affected.slice": "rows where {terms}",
     "affected.feature": "the input {feature}",
+    "affected.inputs": "the inputs {features}",
+    "affected.inputs.one": "the input {features}",
     "affected.all": "everyone in the {split} data",
     "affected.any": "everyone",
+    "affected.worse": "{worse}: the model does worse for them than for {other}, by {attribute}",
+    "affected.fewer": "{worse}: they get fewer favourable answers than {other}, by {attribute}",
+    "affected.class.fewer": "{worse}: they get the answer “{class_}” less often than {other}, by {attribute}",
+    "affected.alike": "no group of {attribute} more than another",
+    "plain.selection_rate.ratio": "{low} is given {answer} {value} times as often as {high} {ends}",
+    "plain.selection_rate.points": "{low} is given {answer} less often than {high}: a gap of {value} percentage "
+    "points {ends}",
+    "plain.true_positive_rate.ratio": "Among those who truly have {label}, {low} is given it {value} times as often as "
+    "{high} {ends}",
+    "plain.true_positive_rate.points": "Among those who truly have {label}, {low} is given it less often than {high}: "
+    "a gap of {value} percentage points {ends}",
+    "plain.false_positive_rate.points": "Among those who truly lack {label}, {high} is given it more often than {low}: "
+    "a gap of {value} percentage points {ends}",
+    "plain.false_negative_rate.points": "Among those who truly have {label}, {high} is denied it more often than "
+    "{low}: a gap of {value} percentage points {ends}",
+    "plain.accuracy.points": "The model is right less often for {low} than for {high}: a gap of {value} percentage "
+    "points {ends}",
+    "plain.equalized_odds.points": "The model errs differently for {high} and for {low}: how often {answer} is given, "
+    "among those who truly have {label} or among those who truly lack it, differs by {value} percentage points {ends}",
+    "plain.accuracy": "The model is right in {value} of all cases {ends}",
+    "plain.expected_calibration_error": "Scores miss what really happens by {value} percentage points on average "
+    "{ends}",
+    "plain.other": "{label} is {measured}",
+    "plain.required": "; the plan requires {bounds}.",
+    "plain.undecided": "; the plan requires {bounds}, and this data can’t tell whether that holds.",
+    "plain.answer": "the favourable answer",
+    "plain.answer.named": "the favourable answer {label}",
+    "plain.answer.class": "the answer {label}",
+    "plain.label": "the favourable label",
+    "plain.percent": "{number}%",
+    "plain.points": "{number} percentage points",
     "todo.fail": "Don't release on this result. Find where the number comes from in the section of its "
     "check, and audit again.",
     "todo.inconclusive": "Collect more rows of the groups named here, or settle the question by another "
@@ -89,6 +124,7 @@ MESSAGES: Mapping[str, str] = {
     "interval.decimals": "Rates and gaps are decimals between 0 and 1, as in the plan: 0.104 is 10.4%, and "
     "a gap of 0.104 is 10.4 percentage points.",
     "untested.off": "Switched off in the plan.",
+    "untested.gate": "Not part of this run: it judged a file of predictions alone.",
     "untested.no-findings": "Its checks reported nothing in this audit.",
     "untested.no-check": "This version of auditkit has no check for it.",
     "limit.sample": "Every number describes the data that was audited. People who are missing from it, or "
@@ -109,6 +145,8 @@ MESSAGES: Mapping[str, str] = {
     "reproduce.run": "auditkit run PLAN --seed {seed}",
     "reproduce.about": "Save the plan below beside the data and the model, and run the command with the "
     "same versions. The same seed gives the same numbers.",
+    "reproduce.gate.about": "Run the command beside the file of predictions, with the same version. The same file "
+    "gives the same numbers.",
     "page.how": "How it is measured",
     "page.measures": "What it measures",
     "page.reading": "How to read this",
@@ -147,13 +185,20 @@ MESSAGES: Mapping[str, str] = {
     "hidden.group.rate": "not shown: too few rows behind one of its rates",
     "folded.summary": "{count} more tables: {captions}",
     "folded.summary.one": "{captions}",
+    "alias": "{label} (the {other})",
     "caption.features": "By input{where}",
     "caption.gaps": "Gaps by {attribute}{where}",
     "caption.groups": "Each group of {attribute}{where}",
-    "facts.model": "Model",
+    "facts.model": "What the model does",
+    "facts.technical": "Technically",
+    "facts.binary": "Chooses between {first} and {second}; {positive} is the favourable answer",
+    "facts.multiclass": "Chooses one of {count} classes: {names}",
+    "facts.regression": "Predicts a number",
+    "facts.threshold": "score from {threshold} on is {positive}",
+    "facts.utc": "{moment} UTC",
+    "context.unstated": "not stated in the plan",
     "facts.parameters": "{count} parameters",
     "facts.rows": "Rows",
-    "facts.positive": "Favourable label",
     "facts.date": "Audited",
     "context.use": "Intended use",
     "context.affected": "Who is affected",
@@ -195,6 +240,8 @@ MESSAGES: Mapping[str, str] = {
     "column.sampled": "Sampled from",
     "data.all": "all rows",
     "card.required": "Required: {requirement}.",
+    "card.group": "{count} warnings of one kind: {metric}",
+    "card.more": "and {count} more; all are in the section of the check",
     "card.who": "Who is affected",
     "card.sure": "How sure",
     "card.what": "What it means",

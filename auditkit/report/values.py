@@ -45,7 +45,7 @@ def shown_value(finding: Finding) -> ShownValue:
         number=number,
         interval=interval,
         n=numbers.count(finding.n) if finding.n else "",
-        method="" if suppressed else line(finding.method or ""),
+        method="" if suppressed else _method(finding),
         confidence="" if finding.interval is None else confidence_text(finding.confidence),
         reason=line(finding.reason or "", 600),
         remarks=() if suppressed else _remarks(finding),
@@ -68,3 +68,9 @@ def _remarks(finding: Finding) -> tuple[str, ...]:
     if not finding.reproducible:
         said.append(text("not-reproducible"))
     return tuple(said)
+
+
+def _method(finding: Finding) -> str:
+    if finding.method != "exact count":
+        return line(finding.method or "")
+    return text("method.maximum" if finding.metric.endswith("_max") else "method.exact count")

@@ -6,35 +6,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from auditkit.core.audit import Audit, DataSummary
-from auditkit.core.finding import Finding
 from auditkit.core.types import Status
 from auditkit.report.format import Pages
 from auditkit.report.gates import GateRow, gate_rows
-from auditkit.report.labels import check_title, family_title
 from auditkit.report.limits import limitations
-from auditkit.report.messages import FAMILIES, counted, text
+from auditkit.report.messages import counted, text
 from auditkit.report.numbers import count, duration
 from auditkit.report.plan_text import plan_text
 from auditkit.report.privacy import min_cell, protect
+from auditkit.report.reproduce import command, is_gate_run
 from auditkit.report.text import clean, line
+from auditkit.report.untested import Untested, untested
 from auditkit.report.values import confidence_text
 from auditkit.report.verdict import about, verdict_parts, worst
+from auditkit.report.view_cards import Card, cards
+from auditkit.report.view_facts import context, facts, purpose
 from auditkit.report.view_family import FamilyView, families
-from auditkit.report.view_findings import Card, card
 
 #: Cards that stand open: those of gates and errors, and those of warnings; the rest is folded.
 MOST_CARDS = 20
 MOST_WARNINGS = 4
 MOST_CHIPS = 24
-CONTEXT = ("use", "affected", "harms", "reviewer")
-
-
-@dataclass(frozen=True)
-class Untested:
-    """Something that was not tested, and why."""
-
-    what: str
-    why: str
 
 
 @dataclass(frozen=True)
@@ -58,7 +50,9 @@ class ReportView:
     verdict: str
     word: str
     sentence: str
+    plain: str
     beside: str
+    purpose: tuple[tuple[str, str], ...]
     facts: tuple[tuple[str, str], ...]
     gates: tuple[GateRow, ...]
     chips: tuple[GateRow, ...]
@@ -72,6 +66,7 @@ class ReportView:
     notes: tuple[str, ...]
     limits: tuple[str, ...]
     command: str
+    about_command: str
     versions: tuple[tuple[str, str], ...]
     digests: tuple[tuple[str, str], ...]
     isolation: str
@@ -84,7 +79,8 @@ def build_view(audit: Audit, pages: Pages) -> ReportView:
     """The report of an audit, small cells left out."""
     shown = protect(audit)
     needing = worst(shown)
-    opened = _opened(needing)
+    needing_cards = cards(needing, shown.model.positive)
+    opened = _opened(needing_cards)
     gates = tuple(gate_rows(shown))
     sentence, beside = verdict_parts(shown)
     confidences = [f.confidence for f in shown.findings if f.confidence is not None]
@@ -93,20 +89,23 @@ def build_view(audit: Audit, pages: Pages) -> ReportView:
         verdict=shown.verdict.value,
         word=text(f"verdict.word.{shown.verdict.value}"),
         sentence=sentence,
+        plain=needing_cards[0].plain if needing_cards else "",
+        purpose=purpose(shown),
         beside=" ".join(part for part in (beside, _warnings(shown)) if part),
-        facts=_facts(shown),
+        facts=facts(shown),
         gates=gates,
         chips=gates[:MOST_CHIPS],
         more_chips=max(0, len(gates) - MOST_CHIPS),
-        cards=tuple(card(f) for f in needing[:opened]),
-        more_cards=tuple(card(f) for f in needing[opened:]),
+        cards=tuple(needing_cards[:opened]),
+        more_cards=tuple(needing_cards[opened:]),
         families=tuple(families(shown, pages, {about(f): f for f in reversed(needing)})),
-        untested=tuple(_untested(shown, pages)),
-        context=_context(shown),
+        untested=tuple(untested(shown, pages)),
+        context=context(shown),
         data=tuple(_data_row(d) for d in shown.data),
         notes=tuple(clean(note) for note in shown.notes),
         limits=tuple(limitations(shown)),
-        command=text("reproduce.run", seed=shown.environment.seed),
+        command=command(shown),
+        about_command=text("reproduce.gate.about" if is_gate_run(shown) else "reproduce.about"),
         versions=_versions(shown),
         digests=_digests(shown),
         isolation=clean(shown.environment.isolation),
@@ -116,60 +115,15 @@ def build_view(audit: Audit, pages: Pages) -> ReportView:
     )
 
 
-def _opened(needing: Sequence[Finding]) -> int:
+def _opened(needing: Sequence[Card]) -> int:
     """How many cards stand open; warnings come last, so that the first ones of them are kept."""
-    grave = sum(f.status is not Status.WARN for f in needing)
+    grave = sum(c.row.status != Status.WARN.value for c in needing)
     return min(grave + MOST_WARNINGS, MOST_CARDS)
 
 
 def _warnings(audit: Audit) -> str:
     number = sum(f.status is Status.WARN for f in worst(audit))
     return counted("detail.warnings", number, count=number) if number else ""
-
-
-def _facts(audit: Audit) -> tuple[tuple[str, str], ...]:
-    model = audit.model
-    size = f", {text('facts.parameters', count=count(model.parameters))}" if model.parameters else ""
-    rows = ", ".join(f"{line(d.split)} {count(d.rows)}" for d in audit.data)
-    facts = [
-        (text("facts.model"), f"{line(model.kind)}, {line(model.task)}{size}"),
-        (text("facts.rows"), rows),
-    ]
-    if model.positive is not None:
-        facts.append((text("facts.positive"), line(model.positive)))
-    if audit.run is not None:
-        facts.append((text("facts.date"), line(audit.run.started)[:16].replace("T", " ")))
-    return tuple(facts)
-
-
-def _context(audit: Audit) -> tuple[tuple[str, str], ...]:
-    known = [(key, audit.context[key]) for key in CONTEXT if audit.context.get(key)]
-    other = [(key, value) for key, value in audit.context.items() if key not in CONTEXT and value]
-    named = [(text(f"context.{key}"), clean(value)) for key, value in known]
-    return tuple(named + [(line(key), clean(value)) for key, value in other])
-
-
-def _untested(audit: Audit, pages: Pages) -> list[Untested]:
-    """Checks that were skipped or broke, then families that nothing looked at."""
-    found = [
-        Untested(f"{family_title(f.family)}: {check_title(f.check)}", clean(f.reason or ""))
-        for f in audit.findings
-        if f.gate is None and f.status in (Status.SKIPPED, Status.ERROR)
-    ]
-    present = {f.family for f in audit.findings}
-    known = {check.partition(".")[0] for check in pages}
-    switched = audit.plan.get("checks")
-    off = {k for k, v in switched.items() if v in ("off", False)} if isinstance(switched, dict) else set()
-    found += [
-        Untested(f"{family_title(c.partition('.')[0])}: {check_title(c)}", text("untested.off"))
-        for c in sorted(off)
-        if "." in c
-    ]
-    for family, (title, _question) in FAMILIES.items():
-        if family not in present:
-            why = "off" if family in off else "no-findings" if family in known else "no-check"
-            found.append(Untested(title, text(f"untested.{why}")))
-    return found
 
 
 def _data_row(data: DataSummary) -> DataRow:

@@ -8,21 +8,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from auditkit.core.finding import Finding
-from auditkit.core.types import Status
 from auditkit.report.figures import Drawing, draw
-from auditkit.report.gates import GateRow, anchor, gate_row
-from auditkit.report.labels import (
-    affected,
-    check_title,
-    family_title,
-    group_name,
-    labelled,
-    requirement,
-    scope_parts,
-)
+from auditkit.report.gates import anchor
+from auditkit.report.labels import group_name, is_alike, labelled, metric_label, scope_parts
 from auditkit.report.messages import text
 from auditkit.report.privacy import is_hidden
 from auditkit.report.scales import nice_domain
+from auditkit.report.small import rates_behind
 from auditkit.report.strip import Strip, strip
 from auditkit.report.text import clean, join, line
 from auditkit.report.values import ShownValue, shown_value
@@ -31,42 +23,6 @@ from auditkit.report.verdict import about
 MOST_ROWS = 300
 #: What needs attention, by what it measures.
 Cards: TypeAlias = Mapping[tuple[str, str, str], Finding]
-_TODO = {
-    Status.FAIL: "todo.fail",
-    Status.ERROR: "todo.error",
-    Status.INCONCLUSIVE: "todo.inconclusive",
-    Status.WARN: "todo.warn",
-}
-
-
-@dataclass(frozen=True)
-class Card:
-    """One finding that needs attention: what, who is affected, how sure, and what to do."""
-
-    row: GateRow
-    anchor: str
-    title: str
-    requirement: str
-    who: str
-    explanation: str
-    todo: str
-    where: str
-    where_anchor: str
-
-
-def card(finding: Finding) -> Card:
-    """A finding as a card."""
-    return Card(
-        row=gate_row(finding),
-        anchor=anchor(finding),
-        title=line(finding.title, 300),
-        requirement=requirement(finding) if finding.gate else "",
-        who=affected(finding),
-        explanation=clean(finding.explanation),
-        todo=clean(finding.remedy) if finding.remedy else text(_TODO[finding.status]),
-        where=f"{family_title(finding.family)} › {check_title(finding.check)}",
-        where_anchor=check_anchor(finding.check),
-    )
 
 
 def check_anchor(check: str) -> str:
@@ -107,8 +63,26 @@ class MetricTable:
     more: str
 
 
+def other_name(metric: str) -> str | None:
+    """The name by which a gap is also known: equal opportunity is the gap in the true positive rate."""
+    stem, cut, form = metric.rpartition("_")
+    rates = rates_behind(metric)
+    return (
+        f"{rates[0]}_{form}"
+        if cut and form in ("difference", "ratio") and rates != (stem,) and len(rates) == 1
+        else None
+    )
+
+
+def _once(findings: Sequence[Finding], cards: Cards) -> list[Finding]:
+    """Without the gaps that stand there under their other name with the same numbers, unless a card tells of them."""
+    told = {(other_name(f.metric), f.scope.class_, f.value, f.interval) for f in findings if other_name(f.metric)}
+    return [f for f in findings if about(f) in cards or (f.metric, f.scope.class_, f.value, f.interval) not in told]
+
+
 def metric_table(caption: str, findings: Sequence[Finding], cards: Cards, *, gaps: bool) -> MetricTable:
     """A table of findings, their intervals drawn on one scale; those with a card link to it."""
+    findings = _once(findings, cards) if gaps else findings
     kept = [f for f in findings if not is_hidden(f)]
     hidden = [labelled(f.metric, _parts(f, gaps)) for f in findings if is_hidden(f)]
     shown = kept[:MOST_ROWS]
@@ -147,12 +121,12 @@ def _ends(rows: Sequence[MetricRow]) -> tuple[str, str]:
 
 def _row(finding: Finding, told: Finding | None, gaps: bool, domain: tuple[float, float]) -> MetricRow:
     scope, value = finding.scope, shown_value(finding)
-    pair = scope.groups or ()
+    pair = () if is_alike(finding) else scope.groups or ()
     highest, lowest = (group_name(pair[0]), group_name(pair[1])) if gaps and len(pair) == 2 else ("", "")
     drawable = finding.interval is not None and all(domain[0] <= v <= domain[1] for v in finding.interval)
     note = "; ".join(part for part in (value.reason, *value.remarks) if part)
     return MetricRow(
-        label=labelled(finding.metric, _parts(finding, gaps)),
+        label=_label(finding, gaps),
         split=line(scope.split or ""),
         highest=highest,
         lowest=lowest,
@@ -168,6 +142,12 @@ def _row(finding: Finding, told: Finding | None, gaps: bool, domain: tuple[float
 def _parts(finding: Finding, gaps: bool) -> list[str]:
     """The scope without what the table's caption says already."""
     return [p for p in scope_parts(finding.scope, split=False) if not (gaps and p.startswith("by "))]
+
+
+def _label(finding: Finding, gaps: bool) -> str:
+    """The metric and its scope; of a gap that goes by two names, both."""
+    label, name = labelled(finding.metric, _parts(finding, gaps)), other_name(finding.metric)
+    return text("alias", label=label, other=metric_label(name).lower()) if gaps and name else label
 
 
 def drawings(findings: Sequence[Finding]) -> tuple[Drawing, ...]:
