@@ -8,6 +8,8 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 
 #: Smaller than this is what arithmetic on floats leaves of zero.
 NOTHING = 1e-12
+#: From here on no one can read the digits: an exponent takes their place.
+_LARGE = Decimal("1e15")
 #: Enough digits for the largest float.
 _HALF_UP = Context(prec=400, rounding=ROUND_HALF_UP)
 _catalogue: dict[str, str] = {}
@@ -38,6 +40,8 @@ def fixed(value: float, places: int) -> str:
 
 
 def _text(exact: Decimal, places: int) -> str:
+    if abs(exact) >= _LARGE:
+        return f"{exact:.2e}"
     rounded = exact.quantize(Decimal(1).scaleb(-places), context=_HALF_UP)
     return f"{abs(rounded) if rounded == 0 else rounded:,f}"
 

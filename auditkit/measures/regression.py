@@ -108,7 +108,7 @@ def r_squared(
         return Estimate.undefined("the target has no spread on these rows", n)
     value = 1 - missed / total
     if not (math.isfinite(total) and math.isfinite(value)):
-        return Estimate.undefined(f"r2: {TOO_LARGE}", n)
+        return Estimate.undefined(TOO_LARGE, n)
     if missed <= 1e-24 * total:
         return Estimate(value, method="delta method", n=n, reason="every prediction is exact, so errors have no spread")
     influence = share * (squared / missed - spread / total)

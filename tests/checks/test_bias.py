@@ -22,14 +22,11 @@ from fairlearn.metrics import (
 )
 from sklearn.metrics import accuracy_score, mean_absolute_error
 
-from auditkit.checks.bias.comparison import Comparison, compare
 from auditkit.checks.bias.groups import BiasGroups
-from auditkit.checks.bias.reach import reach
 from auditkit.core.evidence import Evidence
 from auditkit.core.finding import Finding
-from auditkit.core.task import GapRule
 from auditkit.core.types import Status
-from auditkit.measures.gaps import Gap
+from auditkit.tasks.multiclass import MulticlassTask
 from tests.evidence import Split, make_evidence, task_of
 from tests.evidence_samples import sample_evidence, sample_split
 
@@ -117,52 +114,6 @@ def test_its_clean_twin_is_not_warned_of_and_says_what_it_would_take() -> None:
     assert "would be shown by four such samples out of five" in text
     assert "two smallest groups" not in text, "there are but two"
     assert "rows in each group would show one of 0.05" in text
-
-
-def _hits(seed: int, sizes: tuple[int, ...], tpr: np.ndarray, copies: int) -> Split:
-    """Half of the rows are positive; `tpr` by group, a false positive rate of 0.2; rows come `copies` to a cluster."""
-    rng = np.random.default_rng(seed)
-    group = np.repeat(np.arange(len(sizes)), sizes)
-    target = rng.permuted(np.arange(len(group)) % 2)
-    chosen = rng.random(len(group)) < np.where(target == 1, tpr[group], 0.2)
-    one = {"target": target, "prediction": chosen.astype(np.int64), "group": group}
-    all_ = {name: np.repeat(values, copies) for name, values in one.items()}
-    cluster = np.repeat(np.arange(len(group)), copies) if copies > 1 else None
-    names = {"sex": [f"g{g}" for g in all_["group"]]}
-    return Split(all_["target"], all_["prediction"], groups=names, cluster=cluster)
-
-
-@pytest.mark.parametrize("metric", ["equalized_odds_difference", "true_positive_rate_difference"])
-@pytest.mark.parametrize(("sizes", "copies"), [((300, 300), 1), ((300, 300), 4), ((120, 2000, 400), 1)])
-def test_the_gap_that_is_said_to_be_shown_is_shown_four_times_out_of_five(
-    metric: str, sizes: tuple[int, ...], copies: int
-) -> None:
-    """Equalized odds shares its confidence over two rates; copies of a row are no evidence; the largest group is no
-    help to the two smallest."""
-    equal = np.full(len(sizes), 0.7)
-    (rule,) = [r for r in task_of("binary").gap_rules() if r.name == metric]
-
-    def compared(seed: int, tpr: np.ndarray) -> tuple[Comparison, Gap]:
-        found = compare(evidence_of(_hits(seed, sizes, tpr, copies)), "test", "sex", 10)
-        return found, found.at(rule, 0.95)
-
-    said = [reach(*_ordered(compared(seed, equal), rule)) for seed in range(8)]
-    delta = float(np.mean([r.detectable for r in said if r is not None]))
-    # The rate of the smallest group moves towards 0.5, as where the variance, and so the gap that can hide, is largest.
-    moved = equal - delta * (np.arange(len(sizes)) == int(np.argmin(sizes)))
-    shown = [(compared(seed, moved)[1].estimate.low or 0.0) > 0 for seed in range(100, 350)]
-    assert 0.75 <= np.mean(shown) <= 0.92
-
-
-def _ordered(pair: tuple[Comparison, Gap], rule: GapRule) -> tuple[Comparison, GapRule, Gap]:
-    return pair[0], rule, pair[1]
-
-
-def test_between_which_groups_a_gap_can_hide_is_said() -> None:
-    found = BiasGroups().run(evidence_of(_hits(0, (120, 2000, 400), np.full(3, 0.7), 1)))
-    assert "Between the two smallest groups a true gap of" in of(found, "equal_opportunity_difference").explanation
-    tiny = BiasGroups().run(evidence_of(_hits(0, (4, 3), np.full(2, 0.7), 1)))
-    assert "even the largest gap can go unseen" in of(tiny, "equal_opportunity_difference").explanation
 
 
 def test_chance_alone_seldom_warns() -> None:
@@ -268,3 +219,46 @@ def test_weights_count() -> None:
     found = BiasGroups().run(make_evidence(task_of("binary", "labels"), {"test": replace(test, weight=weight)}))
     expected = np.average(test.prediction[women], weights=weight[women])
     assert of(found, "selection_rate", group="Female").value == pytest.approx(expected)
+
+
+def test_what_keeps_all_rows_from_being_measured_is_the_reason_of_every_rate_and_gap() -> None:
+    test = sample_split("binary", 100, 1)
+    lost = replace(test, prediction=np.full_like(test.prediction, -1), scores=None, problem="the column holds scores")
+    found = BiasGroups().run(evidence_of(lost))
+    assert of(found, "equalized_odds_difference").reason == "the column holds scores"
+    assert of(found, "accuracy", group="Female").reason == "the column holds scores"
+    assert of(found, "unlabelled_rate_difference").value is not None
+
+
+def test_many_labels_are_compared_on_average_only_and_that_is_said() -> None:
+    rng = np.random.default_rng(0)
+    task = MulticlassTask(tuple(f"c{k}" for k in range(31)), "labels")
+    target, prediction = rng.integers(0, 31, 400), rng.integers(0, 31, 400)
+    split = Split(target, prediction, groups={"sex": rng.choice(["Female", "Male"], 400).tolist()})
+    found = BiasGroups().run(make_evidence(task, {"test": split}))
+    assert {f.metric for f in found} == {
+        "groups_found", "accuracy", "accuracy_difference", "accuracy_ratio", "unlabelled_rate",
+        "unlabelled_rate_difference",
+    }  # fmt: skip
+    assert "With 31 labels only metrics over all of them" in of(found, "groups_found").explanation
+    few = MulticlassTask(task.classes[:30], "labels")
+    found = BiasGroups().run(
+        make_evidence(few, {"test": replace(split, target=target % 30, prediction=prediction % 30)})
+    )
+    assert any(f.scope.class_ == "c7" and f.metric == "equalized_odds_difference" for f in found)
+    assert "With 30 labels" not in of(found, "groups_found").explanation
+
+
+def test_a_gap_of_numbers_too_large_to_be_squared_is_not_borrowed_from_other_groups() -> None:
+    rng = np.random.default_rng(2)
+    sex, truth = np.where(np.arange(200) % 2, "Female", "Male"), rng.normal(0, 1, 200)
+    wild = np.where(np.arange(200) == 1, 1e200, truth + rng.normal(0, 1, 200))
+    found = BiasGroups().run(evidence_of(Split(truth, wild, groups={"sex": sex.tolist()}), "regression"))
+    absolute, squared = (of(found, f"mean_{name}_error_difference") for name in ("absolute", "squared"))
+    assert absolute.value == pytest.approx(1e198)
+    assert absolute.interval is None
+    assert squared.value is None
+    for finding in (absolute, squared):
+        assert "too large" in (finding.reason or "")
+    assert "Female" in (squared.reason or "")
+    assert len(absolute.title) < 200

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
+from auditkit.checks.data.columns import column_sums
 from auditkit.checks.data.integrity import DataIntegrity
 from auditkit.checks.data.leakage import DataLeakage
 from auditkit.core.evidence import Evidence
@@ -208,3 +210,15 @@ def test_options_set_the_tolerances() -> None:
     assert one(DataLeakage(tolerance=0.25).run(evidence), "overlap_share").status is Status.INFO
     with pytest.raises(ValueError, match="less than or equal to 1"):
         DataLeakage(tolerance=1.5)
+
+
+def test_sums_of_columns_beyond_all_floats_leave_no_mean_and_no_deviation() -> None:
+    def column(**sums: float) -> tuple[object, ...]:
+        record = {"split": "test", "column": "a", "kind": "numeric", "rows": 4, "missing": 0, "infinite": 0}
+        parts = [{**record, "part": str(i), "low": 0.0, "high": 1.0, **sums} for i in range(2)]
+        return column_sums(pa.Table.from_pylist(parts))[0].cells()[-2:]
+
+    assert column(total=4e200, squares=float("inf")) == (1e200, None)
+    assert column(total=1.7e308, squares=float("inf")) == (None, None)
+    assert column(total=float("inf"), squares=float("inf")) == (None, None)
+    assert column(total=4.0, squares=8.0) == (1.0, pytest.approx(np.sqrt(8 / 7)))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from auditkit.core.messages import number, percent, render, use_catalogue
+from auditkit.core.messages import fixed, number, percent, points, render, use_catalogue
 
 TEMPLATES = {"found": "{count} rows of {split}", "none": "nothing"}
 
@@ -36,3 +36,10 @@ def test_percent(value, said):
 )
 def test_number(value, said):
     assert number(value) == said
+
+
+@pytest.mark.parametrize("value", [1e15, 1e200, -1.7e308])
+def test_numbers_whose_digits_no_one_could_read_have_an_exponent(value):
+    for said in (number(value), percent(value), points(value), fixed(value, 2)):
+        assert len(said) < 12
+        assert "e+" in said

@@ -52,7 +52,7 @@ class Comparison:
     def at(self, rule: GapRule, confidence: float) -> Gap:
         """The gap of a rule with an interval of that confidence."""
         outcomes = self.outcomes
-        return gap(
+        found = gap(
             rule,
             self.of(rule),
             self.groups,
@@ -61,6 +61,7 @@ class Comparison:
             confidence=confidence,
             min_group=self.min_group,
         )
+        return replace(found, estimate=_because(found.estimate, outcomes.problem))
 
     def is_share(self, rule: GapRule) -> bool:
         """Whether a difference of this rule reads in percentage points."""
@@ -88,8 +89,16 @@ def compare(evidence: Evidence, split: str, attribute: str, min_group: int) -> C
     if bare.names_rows:
         return bare
     weights = (outcomes.weight, outcomes.cluster, evidence.confidence)
-    estimates = tuple(by_group(statistic, groups, *weights) for statistic in statistics)
+    estimates = tuple(
+        tuple(_because(one, outcomes.problem) for one in by_group(statistic, groups, *weights))
+        for statistic in statistics
+    )
     return replace(bare, estimates=estimates, gaps=tuple(bare.at(rule, evidence.confidence) for rule in rules))
+
+
+def _because(found: Estimate, problem: str | None) -> Estimate:
+    """The estimate; where it has no value, the reason is what keeps all rows from being measured, if anything does."""
+    return found if problem is None or found.value is not None else replace(found, reason=problem)
 
 
 def all_rules(task: Task) -> tuple[GapRule, ...]:
