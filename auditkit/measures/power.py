@@ -91,9 +91,11 @@ def _power_z(power: float) -> float:
 
 
 def _pair_limits(a: float, b: float, rows: FloatArray, z: float) -> tuple[float, float, float]:
-    """Limits of |a − b| where the rates are seen as they are, and the standard error of that difference."""
+    """Limits of |a − b| where the rates are seen as they are, on `rows` `[2]`, and the standard error of that
+    difference."""
     high_rate, low_rate = np.array([max(a, b)]), np.array([min(a, b)])
-    first, second = wilson(high_rate, rows[:1], z), wilson(low_rate, rows[1:], z)
+    high_rows, low_rows = (rows[:1], rows[1:]) if a >= b else (rows[1:], rows[:1])
+    first, second = wilson(high_rate, high_rows, z), wilson(low_rate, low_rows, z)
     low, high = mover_difference(high_rate, first, low_rate, second)
     error = math.sqrt(max(0.0, a * (1 - a) / rows[0] + b * (1 - b) / rows[1]))
     return float(low[0]), float(high[0]), error

@@ -30,12 +30,14 @@ def _hits(seed: int, sizes: tuple[int, ...], tpr: np.ndarray, copies: int) -> Sp
 
 
 @pytest.mark.parametrize("metric", ["equalized_odds_difference", "true_positive_rate_difference"])
-@pytest.mark.parametrize(("sizes", "copies"), [((300, 300), 1), ((300, 300), 4), ((120, 2000, 400), 1)])
+@pytest.mark.parametrize(
+    ("sizes", "copies"), [((300, 300), 1), ((300, 300), 4), ((100, 1600), 1), ((160, 600, 500), 1)]
+)
 def test_the_gap_that_is_said_to_be_shown_is_shown_four_times_out_of_five(
     metric: str, sizes: tuple[int, ...], copies: int
 ) -> None:
-    """Equalized odds shares its confidence over two rates; copies of a row are no evidence; the largest group is no
-    help to the two smallest."""
+    """Equalized odds shares its confidence over two rates; copies of a row are no evidence; the largest group is
+    little help to the two smallest."""
     equal = np.full(len(sizes), 0.7)
     (rule,) = [r for r in task_of("binary").gap_rules() if r.name == metric]
     reaches = []
@@ -44,8 +46,8 @@ def test_the_gap_that_is_said_to_be_shown_is_shown_four_times_out_of_five(
         reaches.append(reach(seen, rule, seen.at(rule, 0.95)))
     delta = float(np.mean([r.detectable for r in reaches if r is not None]))
     # The smallest group moves towards 0.5, where the variance, and so the gap that can hide, is largest; a third group
-    # stands between the two, where it is no help.
-    moved = equal - delta * np.array([1.0, 0.5, 0.0] if len(sizes) == 3 else [1.0, 0.0])
+    # stands between the two, where it is little help.
+    moved = equal - delta * np.array([1.0, 0.25, 0.0] if len(sizes) == 3 else [1.0, 0.0])
     shown = [(_gap(rule, _hits(seed, sizes, moved, copies)).low or 0.0) > 0 for seed in range(100, 400)]
     assert 0.75 <= np.mean(shown) <= 0.9
 
