@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import ClassVar, Literal
 
@@ -17,6 +17,7 @@ from auditkit.checks.bias.comparison import (
     labels_with,
     worst_off,
 )
+from auditkit.checks.bias.messages import MESSAGES
 from auditkit.checks.bias.reach import SMALL_GAP, reach
 from auditkit.checks.bias.shown import group_figure, group_tables, is_drawn, said_sizes
 from auditkit.checks.bias.tolerance import Tolerance, confirmed
@@ -31,6 +32,7 @@ from auditkit.core.messages import number
 from auditkit.core.task import GapRule, Offer, RowStatistic, Task
 from auditkit.core.types import INTERSECTION, Better, Status
 from auditkit.measures.gaps import Gap
+from auditkit.measures.intervals import split_confidence
 
 
 class BiasGroups(Check):
@@ -66,37 +68,7 @@ class BiasGroups(Check):
 
     id: ClassVar[str] = "bias.groups"
     title: ClassVar[str] = "Rates and gaps between groups"
-    messages: ClassVar[dict[str, str]] = {
-        "rate": "{metric} of {attribute} '{group}' on {split}: {value}",
-        "few": "Only {rows} stand behind it, fewer than {least}: too few to carry a verdict.",
-        "gap": "{metric} by {attribute} on {split}: {value}, highest '{highest}', lowest '{lowest}'",
-        "alike_gap": "{metric} by {attribute} on {split}: {value}, the same in every group",
-        "undefined": "{metric} by {attribute} on {split}: not defined",
-        "partial": "Over the groups for which it is defined it is {value}.",
-        "small": "Fewer than {least} rows stand behind the rate of {groups}: too few to carry a verdict.",
-        "null": "Equal groups of these sizes would show about {expected} by chance alone.",
-        "hidden_two": "A true gap of {smallest} would be shown by four such samples out of five; a smaller one can go "
-        "unseen.",
-        "hidden": "Between the two smallest groups a true gap of {smallest} would be shown by at least four such "
-        "samples out of five; a smaller one can go unseen.",
-        "hidden_all": "Between the two smallest groups even the largest gap can go unseen.",
-        "need": "About {rows} rows in each group would show one of {small}.",
-        "beyond": "It is certainly beyond {bound}, {source}; chance doesn't explain it, even among all the gaps that "
-        "this check judges.",
-        "remedy": "Look at what is behind the difference (base rates, labels, missing inputs) before choosing a "
-        "remedy: more data of the worst-off group, reweighting, another threshold, or not using the model for this.",
-        "affected": "{attribute} '{group}': {rows} of {split}",
-        "groups": "{attribute} on {split}: {found} with rows{more}",
-        "absent": ", {count} without",
-        "groups_why": "Rows by group: {sizes}.",
-        "no_rows": "There is no row of {groups} here, so that gaps over all groups don't exist.",
-        "labels": "With {count} labels only metrics over all of them are compared, not the rates of each.",
-        "alike": "{warning} They are counted as different groups.",
-        "alike_remedy": "Write each group in one way in the data, and name the groups in data.groups.",
-        "idlike": "{attribute} has {groups} groups for {rows}: it names rows rather than groups, so no gap is computed",
-        "idlike_remedy": "Take a column whose values many rows share, or put its values into a few bins.",
-        "no_columns": "the plan names no sensitive columns; add them to data.sensitive",
-    }
+    messages: ClassVar[Mapping[str, str]] = MESSAGES
 
     #: Fewer rows than this behind a rate can't carry a verdict.
     min_group: int = Field(default=10, ge=1)
@@ -250,6 +222,8 @@ class BiasGroups(Check):
         told = [gap_meaning(rule.name, rule.form, name_of(rule.statistics[0], rule.class_), rule.class_)]
         if beyond:
             told.append(self.say("beyond", bound=number(beyond.bound(rule)), source=beyond.source(rule)))
+        if len(rule.statistics) > 1 and gap.highest is not None:
+            told.append(self._each(comparison, rule))
         if gap.partial is not None and gap.partial.value is not None:
             told.append(self.say("partial", value=change(gap.partial, share=share)))
         if gap.small:
@@ -259,6 +233,24 @@ class BiasGroups(Check):
             told.append(self.say("null", expected=f"{number(expected)} points" if share else number(expected)))
         told += self._reach(comparison, rule, gap)
         return " ".join(told)
+
+    def _each(self, comparison: Comparison, rule: GapRule) -> str:
+        """The gap of each rate by itself, at its share of the confidence: which one decides, and between whom."""
+        confidence = split_confidence(comparison.confidence, len(rule.statistics))
+        parts = []
+        for name in rule.statistics:
+            found = comparison.at(GapRule(name, (name,), rule.form, rule.class_), confidence)
+            if found.estimate.value is not None:
+                parts.append(
+                    self.say(
+                        "part",
+                        metric=name_of(name, rule.class_),
+                        value=change(found.estimate, share=rule.form == "difference"),
+                        highest=found.highest,
+                        lowest=found.lowest,
+                    )
+                )
+        return self.say("each", parts="; ".join(parts))
 
     def _reach(self, comparison: Comparison, rule: GapRule, gap: Gap) -> list[str]:
         """Where no gap is shown: how large a one could hide, and what it would take."""

@@ -215,7 +215,7 @@ class ExplainabilityAttribution(Check):
             Scope(split=split, feature=importance.feature),
             value,
             title=self.say(key, **words, value=span(value, share=False)),
-            explanation=f"{why} {proof}".strip(),
+            explanation=f"{why} {proof}".strip() if used else why,
             figures=self._bars("Permutation importance", split, told.importances) if first else (),
         )
 
