@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from auditkit.checks.reading import TRAIN, differences, integers, outputs, places, rows_of
+from auditkit.checks.reading import TRAIN, differences, integers, outputs, rows_of
 from auditkit.core.estimate import Estimate
 from auditkit.core.evidence import Evidence
-from auditkit.core.outcomes import NO_LABEL, Outcomes
+from auditkit.core.outcomes import NO_LABEL, Outcomes, places
 from auditkit.core.task import RowStatistic
 from auditkit.core.types import Better
 from auditkit.measures.difference import paired_mean

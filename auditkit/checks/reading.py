@@ -68,16 +68,6 @@ def outputs(table: pa.Table) -> FloatArray:
     return np.column_stack([floats(table, name) for name in names]) if names else np.empty((len(table), 0))
 
 
-def places(wanted: IntArray, rows: IntArray) -> IntArray:
-    """Where each of `wanted` stands in `rows` (whose values are unique), -1 where it does not."""
-    if not len(rows):
-        return np.full(len(wanted), -1, dtype=np.int64)
-    order = np.argsort(rows, kind="stable")
-    slot = np.minimum(np.searchsorted(rows[order], wanted), len(rows) - 1)
-    found = order[slot]
-    return np.where(rows[found] == wanted, found, -1)
-
-
 def no_outcomes(task: Task) -> Outcomes:
     """Outcomes of no rows: enough to ask a task which statistics it has."""
     kind: npt.DTypeLike = np.int64 if task.classes else np.float64

@@ -132,3 +132,13 @@ def _declared(parts: Sequence[Groups], elsewhere: Sequence[Sequence[Groups]]) ->
             grid = np.meshgrid(*axes, indexing="ij")
             found.append(np.ravel_multi_index([axis.ravel() for axis in grid], sizes))
     return np.concatenate(found).astype(np.int64) if found else np.empty(0, dtype=np.int64)
+
+
+def places(wanted: IntArray, rows: IntArray) -> IntArray:
+    """Where each of `wanted` stands in `rows` (whose values are unique), -1 where it does not."""
+    if not len(rows):
+        return np.full(len(wanted), -1, dtype=np.int64)
+    order = np.argsort(rows, kind="stable")
+    slot = np.minimum(np.searchsorted(rows[order], wanted), len(rows) - 1)
+    found = order[slot]
+    return np.where(rows[found] == wanted, found, -1)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from auditkit.core.errors import AuditkitError, InputRefusedError
 from auditkit.core.model import OutputKind
-from auditkit.core.outcomes import NO_LABEL, Outcomes
+from auditkit.core.outcomes import NO_LABEL, Outcomes, places
 from auditkit.core.task import Task
 from auditkit.core.types import FloatArray, IntArray, TaskKind
 from auditkit.data.spec import label_text
@@ -32,7 +32,7 @@ def build_outcomes(
     `InputRefusedError` where a weight is missing, negative or not finite.
     """
     row = _column(rows, "row").astype(np.int64)
-    at = _positions(row, _column(predictions, "row").astype(np.int64))
+    at = places(row, _column(predictions, "row").astype(np.int64))
     raw, labels = _raw_outputs(predictions, at), _aligned_labels(predictions, at)
     reader = _regression if task.kind is TaskKind.REGRESSION else _classification
     target, prediction, scores, problem = reader(task, _target(rows), raw, labels, outputs, threshold)
@@ -188,15 +188,6 @@ def _column(table: pa.Table, name: str) -> npt.NDArray[Any]:
 def _combined(column: pa.ChunkedArray) -> pa.Array:
     found = column.combine_chunks()
     return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
-
-
-def _positions(row: IntArray, answered: IntArray) -> IntArray:
-    """Where each row's answer stands among the predictions; −1 where there is none."""
-    order = np.argsort(answered, kind="stable")
-    if not len(answered):
-        return np.full(len(row), -1, dtype=np.int64)
-    found = np.minimum(np.searchsorted(answered[order], row), len(answered) - 1)
-    return np.where(answered[order][found] == row, order[found], -1).astype(np.int64)
 
 
 def _raw_outputs(predictions: pa.Table, at: IntArray) -> FloatArray | None:

@@ -17,7 +17,6 @@ from auditkit.checks.reading import (
     is_share,
     known_statistics,
     new_splits,
-    places,
     rows_of,
     share_of,
 )
@@ -27,7 +26,7 @@ from auditkit.core.estimate import Estimate
 from auditkit.core.evidence import Evidence
 from auditkit.core.finding import Finding, Scope
 from auditkit.core.messages import percent
-from auditkit.core.outcomes import Outcomes
+from auditkit.core.outcomes import Outcomes, places
 from auditkit.core.task import Offer, RowStatistic, Task
 from auditkit.core.types import Better, BoolArray, Status
 from auditkit.measures.difference import difference

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from auditkit.checks.reading import floats, integers, places
+from auditkit.checks.reading import floats, integers
 from auditkit.core.estimate import Estimate
-from auditkit.core.outcomes import Outcomes
+from auditkit.core.outcomes import Outcomes, places
 from auditkit.core.types import FloatArray, IntArray
 from auditkit.measures.deletion import deletion_test
 from auditkit.measures.difference import paired_mean

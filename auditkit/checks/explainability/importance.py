@@ -15,11 +15,10 @@ from auditkit.checks.reading import (
     integers,
     labels,
     loss_statistic,
-    places,
 )
 from auditkit.core.estimate import Estimate
 from auditkit.core.evidence import Evidence
-from auditkit.core.outcomes import Outcomes
+from auditkit.core.outcomes import Outcomes, places
 from auditkit.core.task import RowStatistic
 from auditkit.core.types import Better, FloatArray, IntArray
 from auditkit.measures.difference import paired_mean
