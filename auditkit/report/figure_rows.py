@@ -14,7 +14,6 @@ from auditkit.report.text import line
 ROW_LABEL = 17.0
 MARK_HEIGHT = 15.0
 ROW_GAP = 7.0
-MOST_ROWS = 40
 #: Width of a label, in characters, that fits beside its value; where one is wider, all values stand below the labels.
 BESIDE_VALUE = 22
 LABEL_WIDTH = 44
@@ -43,14 +42,14 @@ class Row:
     marks: tuple[Mark, ...]
 
 
-def lay_rows(figure: Figure, scale: Linear, top: float, styles: int) -> tuple[tuple[Row, ...], float, int]:
+def lay_rows(figure: Figure, scale: Linear, top: float, styles: int, most: int) -> tuple[tuple[Row, ...], float, int]:
     """The rows, where they end, and how many labels were left out because there are too many."""
     bars = figure.kind == "bars"
     labels = list(dict.fromkeys(p.label or "" for s in figure.series for p in s.points))
     rows, y = [], top
     stacked = len(figure.series) == 1 and any(_width(_short(label)) > BESIDE_VALUE for label in labels)
     head = ROW_LABEL * 2 if stacked else ROW_LABEL
-    for label in labels[:MOST_ROWS]:
+    for label in labels[:most]:
         found = [(i, p) for i, s in enumerate(figure.series) for p in s.points if (p.label or "") == label]
         marks, place = [], y + head
         for index, point in found:
@@ -60,7 +59,7 @@ def lay_rows(figure: Figure, scale: Linear, top: float, styles: int) -> tuple[tu
                 place += MARK_HEIGHT
         rows.append(Row(_short(label), y + 12, _value(found, bars), y + head - 5, tuple(marks)))
         y = max(place, y + head) + ROW_GAP
-    return tuple(rows), y, max(0, len(labels) - MOST_ROWS)
+    return tuple(rows), y, max(0, len(labels) - most)
 
 
 def _mark(point: Point, value: float, scale: Linear, y: float, style: int) -> Mark:

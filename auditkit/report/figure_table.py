@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from auditkit.core.figure import Axis, Cell, Figure, Point, Table
-from auditkit.report.messages import text
-from auditkit.report.numbers import count, estimate, number
+from auditkit.report.messages import cut, text
+from auditkit.report.numbers import count, estimate, fixed, number
 from auditkit.report.text import LABEL, line
-
-MOST_ROWS = 200
 
 
 @dataclass(frozen=True)
@@ -34,9 +32,9 @@ def cell_text(cell: Cell) -> str:
     return number(cell) if isinstance(cell, float) else line(cell, 2 * LABEL)
 
 
-def shown_table(table: Table) -> ShownTable:
-    """A check's table as text, at most `MOST_ROWS` rows of it."""
-    rows = table.rows[:MOST_ROWS]
+def shown_table(table: Table, most: int) -> ShownTable:
+    """A check's table as text, at most `most` rows of it."""
+    rows = table.rows[:most]
     # What was left out or is not defined does not make a column of numbers one of words.
     columns = [[row[i] for row in rows if row[i] not in (None, text("small.shown"))] for i in range(len(table.columns))]
     numeric = tuple(bool(cells) and all(map(_is_number, cells)) for cells in columns)
@@ -45,7 +43,7 @@ def shown_table(table: Table) -> ShownTable:
         columns=tuple(line(name) for name in table.columns),
         numeric=numeric,
         rows=tuple(tuple(cell_text(cell) for cell in row) for row in rows),
-        note=_note(len(rows), len(table.rows)),
+        note=cut("more.rows", len(rows), len(table.rows)),
     )
 
 
@@ -53,23 +51,19 @@ def _is_number(cell: Cell) -> bool:
     return isinstance(cell, int | float) and not isinstance(cell, bool)
 
 
-def _note(shown: int, total: int) -> str:
-    return text("more.rows", shown=count(shown), total=count(total)) if shown < total else ""
-
-
-def data_table(figure: Figure) -> ShownTable:
-    """The numbers of a figure. Columns that no point fills are left out."""
+def data_table(figure: Figure, most: int) -> ShownTable:
+    """The numbers of a figure, at most `most` points. Columns that no point fills are left out."""
     by_label = figure.kind in ("intervals", "bars")
     value_axis = figure.x if figure.kind == "intervals" else figure.y
     points = [(series.name, point) for series in figure.series for point in series.points]
-    shown = points[:MOST_ROWS]
+    shown = points[:most]
     columns: list[tuple[str, bool, list[str]]] = []
     if len(figure.series) > 1:
         columns.append((text("column.series"), False, [line(name) for name, _ in shown]))
     if by_label:
         columns.append((text("column.label"), False, [line(p.label or "") or text("group.empty") for _, p in shown]))
     else:
-        places = [text("value.undefined") if p.x is None else number(p.x) for _, p in shown]
+        places = _places([p.x for _, p in shown])
         columns.append((_axis(figure.x, "x"), True, places))
     measured = [_measured(p, p.x if figure.kind == "intervals" else p.y) for _, p in shown]
     columns.append((_axis(value_axis, text("column.value")), True, [value for value, _ in measured]))
@@ -79,7 +73,14 @@ def data_table(figure: Figure) -> ShownTable:
         columns.append((text("column.n"), True, ["" if p.n is None else count(p.n) for _, p in shown]))
     names, numeric, cells = zip(*columns, strict=True)
     rows = tuple(zip(*cells, strict=True))
-    return ShownTable(line(figure.title, 300), names, numeric, rows, _note(len(shown), len(points)))
+    return ShownTable(line(figure.title, 300), names, numeric, rows, cut("more.rows", len(shown), len(points)))
+
+
+def _places(values: list[float | None]) -> list[str]:
+    """Places on an axis: epochs and other whole numbers without decimals."""
+    whole = all(v is None or v.is_integer() for v in values)
+    said = (lambda v: fixed(v, 0)) if whole else number
+    return [text("value.undefined") if v is None else said(v) for v in values]
 
 
 def _axis(axis: Axis, otherwise: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from auditkit.core.figure import Figure
+from auditkit.report.caps import LEVELS, Caps
 from auditkit.report.figure_rows import Row, lay_rows
 from auditkit.report.figure_table import ShownTable, data_table
 from auditkit.report.figure_xy import Curve, lay_curves
@@ -76,9 +77,9 @@ class Drawing:
     note: str
 
 
-def draw(figure: Figure) -> Drawing:
+def draw(figure: Figure, caps: Caps = LEVELS[0]) -> Drawing:
     """Lay a figure out. Points without a value are not drawn; the data table says why they are missing."""
-    return _draw_rows(figure) if figure.kind in ("intervals", "bars") else _draw_curves(figure)
+    return _draw_rows(figure, caps) if figure.kind in ("intervals", "bars") else _draw_curves(figure, caps)
 
 
 def _legend(figure: Figure) -> tuple[tuple[Legend, ...], float]:
@@ -96,7 +97,7 @@ def _ticks(scale: Linear, count: int) -> tuple[Tick, ...]:
     return tuple(Tick(round(scale(v), 1), tick_label(v, step)) for v in values)
 
 
-def _draw_rows(figure: Figure) -> Drawing:
+def _draw_rows(figure: Figure, caps: Caps) -> Drawing:
     bars = figure.kind == "bars"
     axis = figure.y if bars else figure.x
     values = [v for s in figure.series for p in s.points for v in (p.y if bars else p.x, p.low, p.high)]
@@ -105,7 +106,7 @@ def _draw_rows(figure: Figure) -> Drawing:
     scale = Linear(low, high, 14.0, WIDTH - RIGHT)
     legend, top = _legend(figure)
     top += 14 if figure.reference is not None else 0
-    rows, bottom, left_out = lay_rows(figure, scale, top, STYLES)
+    rows, bottom, left_out = lay_rows(figure, scale, top, STYLES, caps.drawn)
     reference = None
     if figure.reference is not None:
         at = round(scale(figure.reference), 1)
@@ -130,12 +131,12 @@ def _draw_rows(figure: Figure) -> Drawing:
         reference=reference,
         rows=rows,
         curves=(),
-        table=data_table(figure),
+        table=data_table(figure, caps.data),
         note=text("more.points", shown=len(rows), total=total) if left_out else "",
     )
 
 
-def _draw_curves(figure: Figure) -> Drawing:
+def _draw_curves(figure: Figure, caps: Caps) -> Drawing:
     square = figure.kind == "reliability"
     points = [p for s in figure.series[:MOST_SERIES] for p in s.points if p.x is not None and p.y is not None]
     ys = [v for p in points for v in (p.y, p.low, p.high) if v is not None]
@@ -170,7 +171,7 @@ def _draw_curves(figure: Figure) -> Drawing:
         reference=reference,
         rows=(),
         curves=lay_curves(figure, across, up, STYLES, MOST_SERIES),
-        table=data_table(figure),
+        table=data_table(figure, caps.data),
         note=text("more.series", shown=MOST_SERIES, total=len(figure.series))
         if len(figure.series) > MOST_SERIES
         else "",

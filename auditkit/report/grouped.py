@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from auditkit.core.finding import Finding
 from auditkit.report.labels import group_name, metric_label
-from auditkit.report.messages import text
+from auditkit.report.messages import cut, text
 from auditkit.report.numbers import count
 from auditkit.report.privacy import SUPPRESSED
 from auditkit.report.text import line
@@ -50,9 +50,11 @@ class GroupMatrix:
     attribute: str
     split: str
     metrics: tuple[str, ...]
+    by_class: tuple[bool, ...]
     rows: tuple[GroupRow, ...]
     method: str
     confidence: str
+    note: str = ""
 
 
 def is_group_rate(finding: Finding) -> bool:
@@ -72,13 +74,28 @@ def group_matrices(findings: Iterable[Finding]) -> list[GroupMatrix]:
     return [_matrix(attribute, split, found) for (attribute, split), found in sorted_out.items()]
 
 
+def trimmed(matrix: GroupMatrix, groups: int, columns: int) -> GroupMatrix:
+    """The matrix with no more groups and metrics than that; metrics of single classes go first."""
+    order = sorted(range(len(matrix.metrics)), key=lambda i: matrix.by_class[i])
+    kept = sorted(order[:columns])
+    notes = (cut("more.columns", len(kept), len(order)), cut("more.groups", groups, len(matrix.rows)))
+    return replace(
+        matrix,
+        metrics=tuple(matrix.metrics[i] for i in kept),
+        by_class=tuple(matrix.by_class[i] for i in kept),
+        rows=tuple(replace(row, cells=tuple(row.cells[i] for i in kept)) for row in matrix.rows[:groups]),
+        note=" ".join(note for note in notes if note),
+    )
+
+
 def _column(finding: Finding) -> str:
     label = metric_label(finding.metric)
     return label if finding.scope.class_ is None else f"{label}, class {line(finding.scope.class_)}"
 
 
 def _matrix(attribute: str, split: str, findings: list[Finding]) -> GroupMatrix:
-    metrics = tuple(dict.fromkeys(_column(f) for f in findings))
+    columns = {_column(f): f.scope.class_ is not None for f in findings}
+    metrics = tuple(columns)
     groups = dict.fromkeys((f.scope.groups or ("",))[0] for f in findings)
     cells = {((f.scope.groups or ("",))[0], _column(f)): f for f in findings}
     rows = []
@@ -97,6 +114,7 @@ def _matrix(attribute: str, split: str, findings: list[Finding]) -> GroupMatrix:
         attribute=line(attribute),
         split=line(split),
         metrics=metrics,
+        by_class=tuple(columns.values()),
         rows=tuple(rows),
         method=", ".join(line(m) for m in methods),
         confidence=confidences.pop() if len(confidences) == 1 else "",

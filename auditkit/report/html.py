@@ -8,7 +8,9 @@ import hashlib
 from markupsafe import Markup
 
 from auditkit.core.audit import Audit
+from auditkit.report.caps import LEVELS, MANY, MOST_BYTES
 from auditkit.report.format import Format, Pages
+from auditkit.report.privacy import protect
 from auditkit.report.templates import environment, source
 from auditkit.report.view import build_view
 
@@ -23,13 +25,15 @@ def content_security_policy(style: str) -> str:
 
 
 def _render(audit: Audit, pages: Pages) -> str:
-    style = source("style.css")
-    return (
-        environment()
-        .get_template("report.html.j2")
+    shown, style = protect(audit), source("style.css")
+    template, policy = environment().get_template("report.html.j2"), content_security_policy(style)
+    html = ""
+    for caps in LEVELS[sum(len(shown.findings) > many for many in MANY) :]:
         # The style sheet is ours, not the audit's: it is the one string that is not escaped.
-        .render(view=build_view(audit, pages), style=Markup(style), policy=content_security_policy(style))  # noqa: S704
-    )
+        html = template.render(view=build_view(shown, pages, caps), style=Markup(style), policy=policy)  # noqa: S704
+        if len(html.encode("utf-8")) <= MOST_BYTES:
+            break
+    return html
 
 
 FORMAT = Format("report.html", _render)

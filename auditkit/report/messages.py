@@ -154,7 +154,12 @@ MESSAGES: Mapping[str, str] = {
     "page.source": "Source",
     "method.one": "{confidence} intervals by {method}.",
     "method.many": "{confidence} intervals; the method stands in each row.",
-    "more.rows": "The first {shown} of {total} rows are shown; all are in audit.json.",
+    "more.rows": "{shown} of {total} rows are shown; all are in audit.json.",
+    "more.words": "{shown} of {total} explanations are shown; all are in audit.json.",
+    "more.tables": "{shown} of {total} tables are shown; all are in audit.json.",
+    "more.columns": "{shown} of {total} metrics are shown; all are in audit.json.",
+    "more.groups": "{shown} of {total} groups are shown; all are in audit.json.",
+    "more.cards.cut": "{count} more are in audit.json.",
     "more.points": "The first {shown} of {total} rows are drawn; the data table has more.",
     "more.cards": "{count} further findings that call for attention",
     "md.facts": "{model} · rows: {rows} · auditkit {version}",
@@ -177,7 +182,7 @@ MESSAGES: Mapping[str, str] = {
     "group.empty": "(empty)",
     "figure.n": "n = {n}",
     "more.series": "The first {shown} of {total} series are drawn.",
-    "more.figures": "The first {shown} of {total} figures are shown; all are in audit.json.",
+    "more.figures": "{shown} of {total} figures are shown; all are in audit.json.",
     "caption.overall": "Measurements{where}",
     "caption.ratios": "Ratios by {attribute}{where}",
     "hidden.rows": "Not shown, because too few rows stand behind them or behind a rate that they would tell: {names}.",
@@ -276,6 +281,11 @@ FAMILIES: Mapping[str, tuple[str, str]] = {name: (name.capitalize(), asked) for 
 def text(key: str, **parameters: object) -> str:
     """The message `key`, its parameters filled in. Raises `KeyError` for an unknown key."""
     return render("report", key, MESSAGES, **parameters)
+
+
+def cut(key: str, shown: int, total: int, **parameters: object) -> str:
+    """What says that only the first `shown` of `total` are there; empty where all are."""
+    return text(key, shown=f"{shown:,}", total=f"{total:,}", **parameters) if shown < total else ""
 
 
 def counted(key: str, number: int, **parameters: object) -> str:

@@ -21,6 +21,8 @@ def clean(text: str, limit: int = PROSE) -> str:
 
     Newlines and tabs stay. What is longer than `limit` characters is cut, and the cut says how long the text was.
     """
+    if len(text) <= limit and text.isascii() and text.isprintable():
+        return text
     cut = text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"
     return "".join(_shown(character) for character in _ESCAPE_SEQUENCE.sub("", cut))
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from auditkit.core.audit import Audit, DataSummary
 from auditkit.core.types import Status
+from auditkit.report.caps import Caps
 from auditkit.report.format import Pages
-from auditkit.report.gates import GateRow, gate_rows
+from auditkit.report.gates import GateRow, anchor, gate_rows
 from auditkit.report.limits import limitations
-from auditkit.report.messages import counted, text
+from auditkit.report.messages import counted, cut, text
 from auditkit.report.numbers import count, duration
 from auditkit.report.plan_text import plan_text
-from auditkit.report.privacy import min_cell, protect
+from auditkit.report.privacy import min_cell
 from auditkit.report.reproduce import command, is_gate_run
 from auditkit.report.text import clean, line
 from auditkit.report.untested import Untested, untested
@@ -55,10 +56,12 @@ class ReportView:
     purpose: tuple[tuple[str, str], ...]
     facts: tuple[tuple[str, str], ...]
     gates: tuple[GateRow, ...]
+    gates_note: str
     chips: tuple[GateRow, ...]
     more_chips: int
     cards: tuple[Card, ...]
     more_cards: tuple[Card, ...]
+    cards_note: str
     families: tuple[FamilyView, ...]
     untested: tuple[Untested, ...]
     context: tuple[tuple[str, str], ...]
@@ -75,13 +78,15 @@ class ReportView:
     min_cell: int
 
 
-def build_view(audit: Audit, pages: Pages) -> ReportView:
-    """The report of an audit, small cells left out."""
-    shown = protect(audit)
+def build_view(shown: Audit, pages: Pages, caps: Caps) -> ReportView:
+    """The report of an audit that `privacy.protect` has been over, no more of anything than `caps` allows."""
     needing = worst(shown)
     needing_cards = cards(needing, shown.model.positive)
-    opened = _opened(needing_cards)
-    gates = tuple(gate_rows(shown))
+    listed, left_out = needing_cards[: caps.cards], needing_cards[caps.cards :]
+    opened = _opened(listed)
+    told = {place for c in listed for place in (c.anchor, *(item.anchor for item in c.items))}
+    # A link to a card that was cut would lead nowhere.
+    gates = tuple(row if row.anchor in told else replace(row, anchor="") for row in gate_rows(shown))
     sentence, beside = verdict_parts(shown)
     confidences = [f.confidence for f in shown.findings if f.confidence is not None]
     return ReportView(
@@ -93,16 +98,18 @@ def build_view(audit: Audit, pages: Pages) -> ReportView:
         purpose=purpose(shown),
         beside=" ".join(part for part in (beside, _warnings(shown)) if part),
         facts=facts(shown),
-        gates=gates,
+        gates=gates[: caps.gates],
+        gates_note=cut("more.rows", caps.gates, len(gates)),
         chips=gates[:MOST_CHIPS],
         more_chips=max(0, len(gates) - MOST_CHIPS),
-        cards=tuple(needing_cards[:opened]),
-        more_cards=tuple(needing_cards[opened:]),
-        families=tuple(families(shown, pages, {about(f): f for f in reversed(needing)})),
-        untested=tuple(untested(shown, pages)),
+        cards=tuple(listed[:opened]),
+        more_cards=tuple(listed[opened:]),
+        cards_note=text("more.cards.cut", count=count(len(left_out))) if left_out else "",
+        families=tuple(families(shown, pages, {about(f): f for f in reversed(needing) if anchor(f) in told}, caps)),
+        untested=tuple(untested(shown, pages)[: caps.data]),
         context=context(shown),
         data=tuple(_data_row(d) for d in shown.data),
-        notes=tuple(clean(note) for note in shown.notes),
+        notes=tuple(clean(note) for note in shown.notes[: caps.data]),
         limits=tuple(limitations(shown)),
         command=command(shown),
         about_command=text("reproduce.gate.about" if is_gate_run(shown) else "reproduce.about"),
@@ -111,7 +118,7 @@ def build_view(audit: Audit, pages: Pages) -> ReportView:
         isolation=clean(shown.environment.isolation),
         plan=plan_text(shown.plan),
         confidence=confidence_text(max(set(confidences), key=confidences.count) if confidences else 0.95),
-        min_cell=min_cell(audit),
+        min_cell=min_cell(shown),
     )
 
 

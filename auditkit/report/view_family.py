@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from auditkit.core.audit import Audit, count_statuses
 from auditkit.core.finding import Finding
 from auditkit.core.types import Status
+from auditkit.report.caps import Caps
 from auditkit.report.figure_table import ShownTable, shown_table
 from auditkit.report.figures import Drawing
 from auditkit.report.format import Pages
-from auditkit.report.grouped import GroupMatrix, group_matrices, is_group_rate
+from auditkit.report.grouped import GroupMatrix, group_matrices, is_group_rate, trimmed
 from auditkit.report.labels import check_title, family_title
-from auditkit.report.messages import FAMILIES, counted, text
+from auditkit.report.messages import FAMILIES, counted, cut, text
 from auditkit.report.text import clean, join, line
 from auditkit.report.view_findings import Cards, MetricTable, check_anchor, drawings, metric_table
 
 #: More figures than this in one check are folded away; the first ones stay open.
 OPEN_FIGURES = 4
-MOST_FIGURES = 40
 #: A table of inputs with more rows than this is folded.
 OPEN_ROWS = 8
 _SECTIONS = ("reading", "measures", "how", "assumptions", "source")
@@ -48,6 +48,7 @@ class CheckView:
     folded: tuple[MetricTable, ...]
     matrices: tuple[GroupMatrix, ...]
     tables: tuple[ShownTable, ...]
+    tables_note: str
     page: tuple[PageSection, ...]
     problems: tuple[tuple[str, str], ...]
 
@@ -75,14 +76,14 @@ class FamilyView:
     checks: tuple[CheckView, ...]
 
 
-def families(audit: Audit, pages: Pages, cards: Cards) -> list[FamilyView]:
+def families(audit: Audit, pages: Pages, cards: Cards, caps: Caps) -> list[FamilyView]:
     """The families that have findings: the known ones in the report's order, then those of other packages."""
     present = dict.fromkeys(f.family for f in audit.findings)
     ordered = [name for name in FAMILIES if name in present] + [name for name in present if name not in FAMILIES]
-    return [_family(name, [f for f in audit.findings if f.family == name], pages, cards) for name in ordered]
+    return [_family(name, [f for f in audit.findings if f.family == name], pages, cards, caps) for name in ordered]
 
 
-def _family(name: str, findings: Sequence[Finding], pages: Pages, cards: Cards) -> FamilyView:
+def _family(name: str, findings: Sequence[Finding], pages: Pages, cards: Cards, caps: Caps) -> FamilyView:
     own = [f for f in findings if f.gate is None]
     checks = dict.fromkeys(f.check for f in findings)
     counts = count_statuses(own)
@@ -92,7 +93,7 @@ def _family(name: str, findings: Sequence[Finding], pages: Pages, cards: Cards) 
         question=FAMILIES[name][1] if name in FAMILIES else "",
         counts=", ".join(f"{number} {text(f'status.{status.value}').lower()}" for status, number in counts.items()),
         attention=sum(f.family == name for f in cards.values()),
-        checks=tuple(_check(c, [f for f in findings if f.check == c], pages.get(c, {}), cards) for c in checks),
+        checks=tuple(_check(c, [f for f in findings if f.check == c], pages.get(c, {}), cards, caps) for c in checks),
     )
 
 
@@ -108,26 +109,28 @@ def _key(finding: Finding) -> str:
     return f"{finding.metric}\0{finding.scope.model_dump_json()}"
 
 
-def _check(check: str, findings: Sequence[Finding], page: Mapping[str, str], cards: Cards) -> CheckView:
+def _check(check: str, findings: Sequence[Finding], page: Mapping[str, str], cards: Cards, caps: Caps) -> CheckView:
     shown = _ungated(findings)
     # Not by equality: comparing every finding with every other takes minutes where there are thousands.
     measured = [f for f in shown if not _without_measure(f)]
-    figures = drawings(shown)
-    tables = _metric_tables(measured, cards)
+    figures, drawable = drawings(shown, caps)
+    tables = _metric_tables(measured, cards, caps)
+    matrices = group_matrices(measured)
+    own = [t for f in shown for t in f.tables]
+    counts = [len(tables), len(matrices), len(own)]
     return CheckView(
         id=line(check),
         anchor=check_anchor(check),
         title=check_title(check),
         summary=clean(page.get("summary", "")),
         figures=figures[:OPEN_FIGURES],
-        more_figures=figures[OPEN_FIGURES:MOST_FIGURES],
-        figures_note=text("more.figures", shown=MOST_FIGURES, total=len(figures))
-        if len(figures) > MOST_FIGURES
-        else "",
-        metrics=tuple(table for table, open_ in tables if open_),
-        folded=tuple(table for table, open_ in tables if not open_),
-        matrices=tuple(group_matrices(measured)),
-        tables=tuple(shown_table(t) for f in shown for t in f.tables),
+        more_figures=figures[OPEN_FIGURES:],
+        figures_note=cut("more.figures", len(figures), drawable),
+        metrics=tuple(table for table, open_ in tables[: caps.tables] if open_),
+        folded=tuple(table for table, open_ in tables[: caps.tables] if not open_),
+        matrices=tuple(trimmed(m, caps.groups, caps.columns) for m in matrices[: caps.tables]),
+        tables=tuple(shown_table(t, caps.data) for t in own[: caps.tables]),
+        tables_note=cut("more.tables", sum(min(number, caps.tables) for number in counts), sum(counts)),
         page=_page(page),
         problems=tuple((line(f.title, 300), clean(f.reason or "")) for f in shown if _without_measure(f)),
     )
@@ -138,7 +141,7 @@ def _without_measure(finding: Finding) -> bool:
     return finding.metric in (Status.SKIPPED.value, Status.ERROR.value)
 
 
-def _metric_tables(findings: Sequence[Finding], cards: Cards) -> list[tuple[MetricTable, bool]]:
+def _metric_tables(findings: Sequence[Finding], cards: Cards, caps: Caps) -> list[tuple[MetricTable, bool]]:
     """Tables, and whether each stands open: overall numbers on test first, then the differences of each attribute.
 
     Other splits, ratios (which say the same again) and long lists of inputs are folded. What a matrix shows is left
@@ -158,7 +161,7 @@ def _metric_tables(findings: Sequence[Finding], cards: Cards) -> list[tuple[Metr
     for (kind, attribute, split), found in sorted_out.items():
         where = text("on.split", split=line(split)) if split else ""
         caption = text(f"caption.{kind}", attribute=line(attribute), where=where)
-        table = metric_table(caption, found, cards, gaps=kind in ("gaps", "ratios"))
+        table = metric_table(caption, found, cards, caps, gaps=kind in ("gaps", "ratios"))
         made.append((table, _stands_open(kind, len(found), on_main=main is None or split in ("", main))))
     return sorted(made, key=lambda table: table[0].gaps)
 

@@ -8,19 +8,22 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from auditkit.core.finding import Finding
+from auditkit.report.caps import Caps
 from auditkit.report.figures import Drawing, draw
 from auditkit.report.gates import anchor
 from auditkit.report.labels import group_name, is_alike, labelled, metric_label, scope_parts
-from auditkit.report.messages import text
+from auditkit.report.messages import cut, text
 from auditkit.report.privacy import is_hidden
 from auditkit.report.scales import nice_domain
 from auditkit.report.small import rates_behind
 from auditkit.report.strip import Strip, strip
-from auditkit.report.text import clean, join, line
+from auditkit.report.text import join, line
 from auditkit.report.values import ShownValue, shown_value
 from auditkit.report.verdict import about
+from auditkit.report.words import Words, words
 
-MOST_ROWS = 300
+#: Numbers that were left out are named, up to so many.
+MOST_NAMED = 12
 #: What needs attention, by what it measures.
 Cards: TypeAlias = Mapping[tuple[str, str, str], Finding]
 
@@ -59,7 +62,8 @@ class MetricTable:
     ends: tuple[str, str]
     method: str
     confidence: str
-    words: tuple[tuple[str, str], ...]
+    words: Words
+    words_note: str
     more: str
 
 
@@ -80,17 +84,18 @@ def _once(findings: Sequence[Finding], cards: Cards) -> list[Finding]:
     return [f for f in findings if about(f) in cards or (f.metric, f.scope.class_, f.value, f.interval) not in told]
 
 
-def metric_table(caption: str, findings: Sequence[Finding], cards: Cards, *, gaps: bool) -> MetricTable:
-    """A table of findings, their intervals drawn on one scale; those with a card link to it."""
+def metric_table(caption: str, findings: Sequence[Finding], cards: Cards, caps: Caps, *, gaps: bool) -> MetricTable:
+    """A table of findings, their intervals drawn on one scale; those with a card link to it, and stand first where not
+    all can be shown."""
     findings = _once(findings, cards) if gaps else findings
     kept = [f for f in findings if not is_hidden(f)]
     hidden = [labelled(f.metric, _parts(f, gaps)) for f in findings if is_hidden(f)]
-    shown = kept[:MOST_ROWS]
-    domain = _domain(shown, gaps)
+    told = words(kept, by=not gaps)
+    shown = kept if len(kept) <= caps.rows else sorted(kept, key=lambda f: about(f) not in cards)[: caps.rows]
+    domain = _domain(shown, gaps) if len(shown) <= caps.strips else None
     rows = tuple(_row(f, cards.get(about(f)), gaps, domain) for f in shown)
     methods = {r.value.method for r in rows if r.value.defined and r.value.method}
     confidences = {r.value.confidence for r in rows if r.value.confidence}
-    total = len(kept)
     return MetricTable(
         caption=caption,
         rows=rows,
@@ -98,11 +103,12 @@ def metric_table(caption: str, findings: Sequence[Finding], cards: Cards, *, gap
         splits=len({r.split for r in rows}) > 1,
         strips=any(r.strip for r in rows),
         ends=_ends(rows),
-        hidden=text("hidden.rows", names=join(hidden, MOST_ROWS)) if hidden else "",
+        hidden=text("hidden.rows", names=join(hidden, MOST_NAMED)) if hidden else "",
         method=methods.pop() if len(methods) == 1 else "",
         confidence=confidences.pop() if len(confidences) == 1 else "",
-        words=tuple((labelled(f.metric, _parts(f, gaps)), clean(f.explanation, 900)) for f in shown if f.explanation),
-        more=text("more.rows", shown=MOST_ROWS, total=total) if total > MOST_ROWS else "",
+        words=told[: caps.words],
+        words_note=cut("more.words", caps.words, len(told)),
+        more=cut("more.rows", len(shown), len(kept)),
     )
 
 
@@ -119,11 +125,10 @@ def _ends(rows: Sequence[MetricRow]) -> tuple[str, str]:
     return next((row.strip.ends for row in rows if row.strip), ("", ""))
 
 
-def _row(finding: Finding, told: Finding | None, gaps: bool, domain: tuple[float, float]) -> MetricRow:
+def _row(finding: Finding, told: Finding | None, gaps: bool, domain: tuple[float, float] | None) -> MetricRow:
     scope, value = finding.scope, shown_value(finding)
     pair = () if is_alike(finding) else scope.groups or ()
     highest, lowest = (group_name(pair[0]), group_name(pair[1])) if gaps and len(pair) == 2 else ("", "")
-    drawable = finding.interval is not None and all(domain[0] <= v <= domain[1] for v in finding.interval)
     note = "; ".join(part for part in (value.reason, *value.remarks) if part)
     return MetricRow(
         label=_label(finding, gaps),
@@ -131,12 +136,19 @@ def _row(finding: Finding, told: Finding | None, gaps: bool, domain: tuple[float
         highest=highest,
         lowest=lowest,
         value=value,
-        strip=strip(finding, domain) if drawable else None,
+        strip=_drawn(finding, domain),
         status=told.status.value if told else finding.status.value,
         word=text(f"status.{told.status.value}") if told else "",
         anchor=anchor(told) if told else "",
         note=note,
     )
+
+
+def _drawn(finding: Finding, domain: tuple[float, float] | None) -> Strip | None:
+    """The interval on the scale of its table, None where it does not fit on it or nothing is drawn."""
+    if domain is None or finding.interval is None:
+        return None
+    return strip(finding, domain) if all(domain[0] <= v <= domain[1] for v in finding.interval) else None
 
 
 def _parts(finding: Finding, gaps: bool) -> list[str]:
@@ -150,7 +162,8 @@ def _label(finding: Finding, gaps: bool) -> str:
     return text("alias", label=label, other=metric_label(name).lower()) if gaps and name else label
 
 
-def drawings(findings: Sequence[Finding]) -> tuple[Drawing, ...]:
-    """Every figure of these findings once, however many of them carry it."""
+def drawings(findings: Sequence[Finding], caps: Caps) -> tuple[tuple[Drawing, ...], int]:
+    """Every figure of these findings once, however many of them carry it, as far as `caps` goes; and how many there
+    are."""
     figures = {figure.model_dump_json(): figure for finding in findings for figure in finding.figures}
-    return tuple(draw(figure) for figure in figures.values())
+    return tuple(draw(figure, caps) for figure in list(figures.values())[: caps.figures]), len(figures)

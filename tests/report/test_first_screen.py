@@ -6,12 +6,19 @@ import pytest
 
 from auditkit.core.finding import Bounds, Finding, Scope
 from auditkit.core.types import Better, Status, Verdict
+from auditkit.report.caps import LEVELS
 from auditkit.report.labels import affected
 from auditkit.report.plain import plain
+from auditkit.report.privacy import protect
 from auditkit.report.render import render
-from auditkit.report.view import build_view
+from auditkit.report.view import ReportView
+from auditkit.report.view import build_view as build
 from auditkit.report.view_facts import moment
 from tests.report.sample import finding, gap, sample_audit
+
+
+def build_view(audit, pages) -> ReportView:
+    return build(protect(audit), pages, LEVELS[0])
 
 
 def between(metric: str, **fields) -> Finding:
