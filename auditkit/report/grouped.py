@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from auditkit.core.finding import Finding
@@ -50,7 +50,8 @@ class GroupMatrix:
     attribute: str
     split: str
     metrics: tuple[str, ...]
-    by_class: tuple[bool, ...]
+    #: The metric and the class of each column.
+    keys: tuple[tuple[str, str | None], ...]
     rows: tuple[GroupRow, ...]
     method: str
     confidence: str
@@ -76,15 +77,25 @@ def group_matrices(findings: Iterable[Finding]) -> list[GroupMatrix]:
 
 def trimmed(matrix: GroupMatrix, groups: int, columns: int) -> GroupMatrix:
     """The matrix with no more groups and metrics than that; metrics of single classes go first."""
-    order = sorted(range(len(matrix.metrics)), key=lambda i: matrix.by_class[i])
+    order = sorted(range(len(matrix.metrics)), key=lambda i: matrix.keys[i][1] is not None)
     kept = sorted(order[:columns])
     notes = (cut("more.columns", len(kept), len(order)), cut("more.groups", groups, len(matrix.rows)))
+    cut_down = replace(_with(matrix, kept), note=" ".join(note for note in notes if note))
+    return replace(cut_down, rows=cut_down.rows[:groups])
+
+
+def only(matrix: GroupMatrix, wanted: Collection[tuple[str, str | None]]) -> GroupMatrix:
+    """The matrix with the columns of these metrics and classes alone; a class of None stands for every class."""
+    kept = [i for i, (metric, class_) in enumerate(matrix.keys) if {(metric, class_), (metric, None)} & set(wanted)]
+    return _with(matrix, kept)
+
+
+def _with(matrix: GroupMatrix, columns: Sequence[int]) -> GroupMatrix:
     return replace(
         matrix,
-        metrics=tuple(matrix.metrics[i] for i in kept),
-        by_class=tuple(matrix.by_class[i] for i in kept),
-        rows=tuple(replace(row, cells=tuple(row.cells[i] for i in kept)) for row in matrix.rows[:groups]),
-        note=" ".join(note for note in notes if note),
+        metrics=tuple(matrix.metrics[i] for i in columns),
+        keys=tuple(matrix.keys[i] for i in columns),
+        rows=tuple(replace(row, cells=tuple(row.cells[i] for i in columns)) for row in matrix.rows),
     )
 
 
@@ -94,7 +105,7 @@ def _column(finding: Finding) -> str:
 
 
 def _matrix(attribute: str, split: str, findings: list[Finding]) -> GroupMatrix:
-    columns = {_column(f): f.scope.class_ is not None for f in findings}
+    columns = {_column(f): (f.metric, f.scope.class_) for f in findings}
     metrics = tuple(columns)
     groups = dict.fromkeys((f.scope.groups or ("",))[0] for f in findings)
     cells = {((f.scope.groups or ("",))[0], _column(f)): f for f in findings}
@@ -114,7 +125,7 @@ def _matrix(attribute: str, split: str, findings: list[Finding]) -> GroupMatrix:
         attribute=line(attribute),
         split=line(split),
         metrics=metrics,
-        by_class=tuple(columns.values()),
+        keys=tuple(columns.values()),
         rows=tuple(rows),
         method=", ".join(line(m) for m in methods),
         confidence=confidences.pop() if len(confidences) == 1 else "",

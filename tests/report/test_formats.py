@@ -4,6 +4,7 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
+from rich.cells import cell_len
 
 from auditkit.core.errors import PlanError
 from auditkit.core.finding import Scope
@@ -167,12 +168,39 @@ def test_terminal_says_verdict_then_gates() -> None:
 
 
 def test_terminal_shows_groups_and_hides_small_ones() -> None:
-    shown = verdict_table(sample_audit(), color=False, width=200, groups=True)
+    shown = verdict_table(sample_audit(), color=False, width=200, all_groups=True)
     white = next(row for row in shown.splitlines() if row.strip().startswith("White"))
     assert "13,946" in white
     assert "0.180 [0.174, 0.186]" in white
     missing = next(row for row in shown.splitlines() if row.strip().startswith("(missing)"))
     assert not re.search(r"\d", missing)
+
+
+def test_terminal_shows_the_rates_that_gates_are_about_and_no_others() -> None:
+    shown = verdict_table(sample_audit(), color=False, width=120, groups=True)
+    assert "Selection rate" in shown
+    assert "True positive rate" in shown
+    assert "Accuracy  " not in shown.split("sex, test data")[1]
+    assert "sex×race" not in shown
+    ages = [
+        finding("bias.groups", metric, Scope(split="test", attribute="age", groups=(f"age {i}",)), value=0.5,
+                interval=(0.4, 0.6), n=90)
+        for metric in ("accuracy", "selection_rate", "true_positive_rate") for i in range(50)
+    ]  # fmt: skip
+    many = sample_audit(findings=(*sample_audit().gated, *ages))
+    assert "age 49" not in verdict_table(many, color=False, width=120, groups=True)
+    assert "age 49" in verdict_table(many, color=False, width=120, all_groups=True)
+
+
+@pytest.mark.parametrize("width", [60, 80, 109, 110, 120, 200])
+def test_terminal_keeps_to_the_width_and_breaks_at_words(width: int) -> None:
+    shown = verdict_table(sample_audit(name="census"), color=False, width=width, all_groups=True)
+    assert max(map(cell_len, shown.splitlines())) <= width
+    words = set(re.findall(r"[A-Za-z]{3,}", verdict_table(sample_audit(), color=False, width=400, all_groups=True)))
+    assert set(re.findall(r"[A-Za-z]{3,}", shown)) <= words
+    intervals = re.findall(r"\[[^\]]*\]", shown)
+    assert len(intervals) > 20
+    assert all("\n" not in interval and "  " not in interval for interval in intervals if "[U+" not in interval)
 
 
 def test_card_is_small_and_escaped() -> None:

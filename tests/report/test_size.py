@@ -114,7 +114,7 @@ def test_what_is_common_is_said_once() -> None:
     integrity = next(c for c in checks if c.id == "data.integrity").folded[0].words
     assert integrity[0] == ("Missing share", "Nothing else is known.")
     assert integrity[1] == ("Missing share, input pixel_0", "Empty in 0 of 900 rows.")
-    assert len(integrity) == 65
+    assert len(integrity) == LEVELS[0].words
     recall = [
         text
         for title, text in tables["performance.summary", "Measurements, test data"].words
