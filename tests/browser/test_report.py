@@ -128,3 +128,24 @@ def test_every_drawn_text_lies_inside_its_figure(visit) -> None:
         }).map(t => t.textContent)"""
     )
     assert outside == []
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_requirements_can_be_read_on_a_phone_without_scrolling_sideways(visit, width: int) -> None:
+    page, _, _ = visit("light", width)
+    table = page.locator("#gates .stacked")
+    assert table.evaluate("e => e.scrollWidth <= e.clientWidth + 1")
+    row = table.locator("tbody tr").nth(1)
+    for said in (
+        "Demographic parity difference by sex",
+        "at most 0.10",
+        "Not met",
+        "0.181",
+        "breaks the bound",
+        "n = ",
+    ):
+        cell = row.get_by_text(said).first
+        box = cell.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
