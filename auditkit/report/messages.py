@@ -116,9 +116,9 @@ MESSAGES: Mapping[str, str] = {
     "todo.error": "Repair what is missing and run the audit again. Until then nothing is known about this requirement.",
     "todo.warn": "Look into it before release; no gate of the plan covers it.",
     "interval.plain": "Every measurement on a sample is shown with an interval: the range in which the "
-    "true value plausibly lies, given how many rows there were. What was counted in the files themselves (missing "
-    "cells, copies, sizes, and the means of columns) describes these files, and has none. {confidence} of such intervals contain the "
-    "true value. A wide interval means that little is known, not that all is well.",
+    "true value plausibly lies, given how many rows there were. {confidence} of such intervals contain the "
+    "true value. A wide interval means that little is known, not that all is well. What was counted in the files "
+    "themselves (missing cells, copies, sizes, the means of columns) describes these files, and has none.",
     "interval.status": "A requirement is met only when its whole interval is on the right side of the "
     "bound, and not met only when its whole interval is on the wrong side. In between it is undecided: this "
     "data can't tell, and a number that merely looks good does not count.",
