@@ -47,6 +47,8 @@ def command(
     """Gate PREDICTIONS (parquet, csv, jsonl, arrow), one row a prediction. At least one bound must be given."""
     from auditkit.pipeline.gate_file import GateRequest, gate_file, parse_bound
 
+    if out is None and ctx.get_parameter_source("formats") is click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError("--format needs --out: name the directory to write to", ctx)
     bounds = [parse_bound("--max", text) for text in maxima] + [parse_bound("--min", text) for text in minima]
     request = GateRequest(
         target=target,

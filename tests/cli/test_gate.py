@@ -77,6 +77,7 @@ def test_bounds(auditkit: Cli, good: Path, options: list[str], code: int) -> Non
         (["--max", f"{EO}=0.1", "--sensitive", "sexx"], "did you mean 'sex'?"),
         (["--min", "accuracy=0.5", "--positive", "yes"], "'yes' is no label of the target"),
         (["--min", "accuracy=0.5", "--format", "pdf"], "no format 'pdf'"),
+        (["--min", "accuracy=0.5", "--format", "md"], "--format needs --out"),
     ],
 )
 def test_wrong_command_lines(auditkit: Cli, good: Path, options: list[str], words: str) -> None:
