@@ -234,3 +234,19 @@ def test_hostile_names_reach_the_terminal_as_text(auditkit: Cli, tmp_path: Path)
     assert "\x1b" not in answer.text
     assert "\u202e" not in answer.text
     assert not any(line.lstrip().startswith("::") for line in answer.text.splitlines())
+
+
+def test_a_declared_group_without_rows_stops_an_intersection_too(auditkit: Cli, tmp_path: Path) -> None:
+    frame(2000).to_csv(tmp_path / "test.csv", index=False)
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(
+        "name: declared\nmodel: {kind: predictions, prediction: p}\n"
+        "data: {splits: {test: test.csv}, target: y, positive: 1, sensitive: [sex, race],\n"
+        "       groups: {sex: [Female, Male, Other]}}\n"
+        f"gates: [{{check: bias.groups, metric: {EO}, by: [race, sex], max: 0.5}}]\n"
+    )
+    out = tmp_path / "out"
+    assert auditkit("run", plan, "--out", out, "--allow-inconclusive").code == 5
+    gated = next(f for f in json.loads((out / "audit.json").read_text())["findings"] if f["gate"])
+    assert gated["value"] is None
+    assert "Other" in gated["reason"]
