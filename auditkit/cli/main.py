@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import signal
@@ -84,10 +85,12 @@ def main(argv: Sequence[str]) -> int:
     try:
         result = cli.main(args=list(argv), prog_name="auditkit", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        with contextlib.suppress(OSError):
+            error.show()
         return 2
     except SystemExit:
-        return 0  # Click's answer to a pipe that closed while a help page was printed
+        # Click's answer to a pipe that closed: nothing is lost where a help page was printed, all may be elsewhere.
+        return 0 if {"-h", "--help", "--version"} & set(argv) or not argv else 3
     except (click.Abort, KeyboardInterrupt):
         return _say("interrupted; what was finished is kept, --resume goes on with it", 130)
     except Terminated:
@@ -112,9 +115,10 @@ def _on_terminate(number: int, frame: FrameType | None) -> None:
 
 
 def _say(message: str, code: int) -> int:
+    from auditkit.cli.output import tell
     from auditkit.cli.text import safe
 
-    click.echo(f"auditkit: {safe(message)}", err=True)
+    tell(f"auditkit: {safe(message)}")
     return code
 
 

@@ -50,6 +50,16 @@ def emit(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def tell(text: str) -> None:
+    """Say something on stderr. Where nobody can hear it (a closed pipe, a full disk) the work goes on all the same."""
+    if sys.stderr is None:
+        return
+    try:
+        click.echo(text, err=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
 def show(audit: Audit, *, quiet: bool, groups: bool = False) -> None:
     """Print the verdict and the gates."""
     from auditkit.report.terminal import verdict_table

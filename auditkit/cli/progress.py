@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
-
+from auditkit.cli.output import tell
 from auditkit.cli.text import safe
 from auditkit.core.progress import Bar, Progress, SilentProgress
 
@@ -24,7 +23,7 @@ def progress_for(*, quiet: bool) -> Progress:
     """The reporter for this terminal."""
     if quiet:
         return SilentProgress()
-    return _TerminalProgress() if sys.stderr.isatty() else _LineProgress()
+    return _TerminalProgress() if sys.stderr is not None and sys.stderr.isatty() else _LineProgress()
 
 
 class _LineBar:
@@ -37,19 +36,19 @@ class _LineBar:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _EVERY_SECONDS
             share = f"{100 * self._done / self._total:.0f}%" if self._total else f"{self._done:,}"
-            click.echo(f"{self._what}: {share} {safe(note)}".rstrip(), err=True)
+            tell(f"{self._what}: {share} {safe(note)}".rstrip())
 
 
 class _LineProgress:
     @contextmanager
     def bar(self, what: str, total: int | None) -> Iterator[Bar]:
         began = time.monotonic()
-        click.echo(f"{safe(what)} ...", err=True)
+        tell(f"{safe(what)} ...")
         yield _LineBar(safe(what), total)
-        click.echo(f"{safe(what)}: done in {time.monotonic() - began:.1f} s", err=True)
+        tell(f"{safe(what)}: done in {time.monotonic() - began:.1f} s")
 
     def say(self, message: str) -> None:
-        click.echo(safe(message), err=True)
+        tell(safe(message))
 
 
 class _RichBar:
@@ -80,4 +79,4 @@ class _TerminalProgress:
             yield _RichBar(progress, task, safe(what))
 
     def say(self, message: str) -> None:
-        click.echo(safe(message), err=True)
+        tell(safe(message))

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from auditkit.cli.main import options_of
-from auditkit.cli.output import emit, formats_option, show
+from auditkit.cli.output import emit, formats_option, show, tell
 from auditkit.cli.progress import progress_for
 
 
@@ -32,9 +32,7 @@ def command(ctx: click.Context, /, plan: Path, out: Path | None, **options: Any)
     from auditkit.pipeline.run import run_plan
 
     if options["trust"] or options["trust_file"] or options["trust_code"]:
-        click.echo(
-            "auditkit: this version opens no file that can run code, so the trust flags change nothing", err=True
-        )
+        tell("auditkit: this version opens no file that can run code, so the trust flags change nothing")
     overrides = {key: options[key] for key in ("device", "seed") if options[key] is not None}
     quiet = options_of(ctx)["quiet"]
     result = run_plan(

@@ -17,6 +17,8 @@ from auditkit.measures.rates import estimate
 SMALLEST_SCORE = float(np.finfo(np.float64).eps)
 #: With more classes than this there are too many cells to draw from: limits in closed form take the bootstrap's place.
 _MOST_DRAWN = 40
+#: Fewer hits or errors of a class than this are too few to resample.
+_FEWEST = 10
 
 
 def confusion(target: IntArray, prediction: IntArray, classes: int, weight: FloatArray | None = None) -> FloatArray:
@@ -125,8 +127,9 @@ def macro_f1(
 ) -> Estimate:
     """Mean of the classes' F1; no value where a class is neither true nor predicted anywhere.
 
-    Unweighted, up to 40 classes: the bootstrap from counts. Else, or where that fails: the mean of the classes' own
-    limits, which is conservative (the standard deviation of a mean is at most the mean of the standard deviations).
+    Unweighted, up to 40 classes with at least 10 hits and 10 errors each: the bootstrap from counts. Else, or where
+    that fails: the mean of the classes' own limits, which is conservative (the standard deviation of a mean is at most
+    the mean of the standard deviations).
     """
     known = (target >= 0) & (prediction >= 0)
     size, n = len(labels), int(known.sum())
@@ -134,14 +137,21 @@ def macro_f1(
     for label, one in zip(labels, single, strict=True):
         if one.value is None:
             return Estimate.undefined(f"no row has the class {label!r} as label or as prediction", n)
-    if weight is None and cluster is None and size <= _MOST_DRAWN:
-        counts = confusion(target, prediction, size).astype(np.int64).ravel()
-        found = from_counts(counts, lambda c: _macro_f1(c.reshape(len(c), size, size)), confidence)
+    table = confusion(target, prediction, size).astype(np.int64)
+    if weight is None and cluster is None and size <= _MOST_DRAWN and not _has_rare_class(table):
+        found = from_counts(table.ravel(), lambda c: _macro_f1(c.reshape(len(c), size, size)), confidence)
         if found.low is not None and "pseudo" not in found.method:
             return found
     ends = np.array([[e.value, e.low, e.high] for e in single], dtype=np.float64).mean(axis=0)
     value, low, high = (float(e) for e in ends)
     return Estimate(value, low, high, confidence, "mean of the classes' Wilson limits", n)
+
+
+def _has_rare_class(table: IntArray) -> bool:
+    """Whether some class has few hits or few errors: resampling its rows can't show what they might have been."""
+    hits = np.diag(table)
+    errors = table.sum(axis=0) + table.sum(axis=1) - 2 * hits
+    return bool(np.any(np.minimum(hits, errors) < _FEWEST))
 
 
 def _macro_f1(counts: FloatArray) -> FloatArray:

@@ -163,7 +163,7 @@ def _conclude(
     judgement = judge(
         plan.gate_list,
         findings,
-        doubts=doubts_about(evidence),
+        doubts=doubts_about(evidence, [s.split for s in data if s.sampled_from is not None]),
         allow_inconclusive=prepared.allow_inconclusive,
         crashed=crashed,
     )

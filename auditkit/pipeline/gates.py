@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from auditkit.core.estimate import Estimate
@@ -10,6 +10,7 @@ from auditkit.core.finding import Bounds, Finding, Scope, SliceTerm, finding_id
 from auditkit.core.messages import number
 from auditkit.core.types import INTERSECTION, Status, Verdict
 from auditkit.measures.power import rows_to_decide
+from auditkit.pipeline.doubts import Doubt
 from auditkit.pipeline.plan import GateSpec
 
 DEFAULT_SPLIT = "test"
@@ -31,21 +32,22 @@ def judge(
     gates: Sequence[GateSpec],
     findings: Sequence[Finding],
     *,
-    doubts: Mapping[str, str],
+    doubts: Sequence[Doubt] = (),
     allow_inconclusive: bool = False,
     crashed: bool = False,
 ) -> Judgement:
     """Judge every gate against the findings that it selects.
 
-    `doubts` says for a split in one sentence why no gate may pass on it (see `pipeline.doubts`).
+    `doubts` are reasons against a pass (see `pipeline.doubts`); what is undecided because of one is never forgiven.
     `crashed` says that the audit could not be finished (exit code 3 before any other).
     """
-    gated = tuple(judged for gate in gates for judged in _judge_gate(gate, findings, doubts))
-    code = 3 if crashed else _exit_code(gated, allow_inconclusive)
-    return Judgement(gated, _verdict(gated, crashed), code)
+    gated = [judged for gate in gates for judged in _judge_gate(gate, findings, doubts)]
+    forgiven = allow_inconclusive and all(straddles(f) and _doubt(f, doubts) is None for f in gated if _undecided(f))
+    code = 3 if crashed else _exit_code(gated, forgiven)
+    return Judgement(tuple(gated), _verdict(gated, crashed), code)
 
 
-def _judge_gate(gate: GateSpec, findings: Sequence[Finding], doubts: Mapping[str, str]) -> list[Finding]:
+def _judge_gate(gate: GateSpec, findings: Sequence[Finding], doubts: Sequence[Doubt]) -> list[Finding]:
     bounds = Bounds(max=gate.max, min=gate.min)
     matches = [finding for finding in findings if selects(gate, finding)]
     if not matches:
@@ -53,15 +55,13 @@ def _judge_gate(gate: GateSpec, findings: Sequence[Finding], doubts: Mapping[str
     return [judge_finding(finding, bounds, _doubt(finding, doubts)) for finding in matches]
 
 
-def _doubt(finding: Finding, doubts: Mapping[str, str]) -> str | None:
-    """What stands against a pass: in the finding's own split, or in the one that it is compared with.
+def _doubt(finding: Finding, doubts: Sequence[Doubt]) -> str | None:
+    """The first reason that stands against a pass of this finding."""
+    return next((doubt.reason for doubt in doubts if doubt.concerns(finding)), None)
 
-    What the data alone says (the family `data`) needs no doubt about predictions or copies: it counts them.
-    """
-    if finding.family == "data":
-        return None
-    about = (finding.scope.split, finding.scope.reference)
-    return next((doubts[split] for split in about if split is not None and split in doubts), None)
+
+def _undecided(finding: Finding) -> bool:
+    return finding.status in (Status.INCONCLUSIVE, Status.ERROR)
 
 
 def selects(gate: GateSpec, finding: Finding) -> bool:
@@ -125,6 +125,8 @@ def _status(finding: Finding, bounds: Bounds, doubt: str | None) -> tuple[Status
     shown = f"[{number(low)}, {number(high)}]"
     if _outside(low, high, bounds):
         return Status.FAIL, f"The whole interval {shown} {_side(finding.value, bounds)}."
+    if doubt is not None:
+        return Status.INCONCLUSIVE, doubt
     if not _inside(low, high, bounds):
         return (
             Status.INCONCLUSIVE,
@@ -132,8 +134,6 @@ def _status(finding: Finding, bounds: Bounds, doubt: str | None) -> tuple[Status
         )
     if not finding.sufficient:
         return Status.INCONCLUSIVE, f"{finding.reason or 'Too few rows stand behind it'}; too little for a pass."
-    if doubt is not None:
-        return Status.INCONCLUSIVE, doubt
     return Status.PASS, None
 
 
@@ -218,13 +218,10 @@ def _why_unmatched(gate: GateSpec, findings: Sequence[Finding]) -> str:
     return f"The check {gate.check} left no finding that this gate selects."
 
 
-def _exit_code(gated: Sequence[Finding], allow_inconclusive: bool) -> int:
+def _exit_code(gated: Sequence[Finding], forgiven: bool) -> int:
     if any(finding.status is Status.FAIL for finding in gated):
         return 1
-    undecided = [finding for finding in gated if finding.status in (Status.INCONCLUSIVE, Status.ERROR)]
-    if not undecided or (allow_inconclusive and all(straddles(finding) for finding in undecided)):
-        return 0
-    return 5
+    return 0 if forgiven or not any(_undecided(finding) for finding in gated) else 5
 
 
 def straddles(finding: Finding) -> bool:

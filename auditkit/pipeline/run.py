@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from auditkit.core.audit import Audit, RunRecord
-from auditkit.core.errors import PlanError
+from auditkit.core.errors import InputRefusedError, PlanError
 from auditkit.core.files import sha256_tree, write_bytes
 from auditkit.core.finding import Finding
 from auditkit.core.model import Model
@@ -88,9 +88,14 @@ def run_plan(
     progress: Progress,
 ) -> RunResult:
     """Audit what a plan describes. Raises `AuditkitError` with the exit code of the contract."""
-    prepared = prepare(loaded, progress)
-    prepared.allow_inconclusive = allow_inconclusive
     directory = choose_directory(loaded.plan.name, out, resume)
+    try:
+        prepared = prepare(loaded, progress)
+    except InputRefusedError:
+        if resume and (directory / JOURNAL).is_file():
+            _set_aside(directory)  # the data changed into something that can't be read: the old verdict is not theirs
+        raise
+    prepared.allow_inconclusive = allow_inconclusive
     return run_prepared(prepared, directory=directory, resume=resume, formats=formats)
 
 

@@ -191,6 +191,24 @@ def test_copied_rows_are_no_evidence(auditkit: Cli, tmp_path: Path) -> None:
     assert "99.0% of the rows of test are copies of others" in plain(answer.out)
 
 
+def test_copies_are_seen_without_other_columns(auditkit: Cli, tmp_path: Path) -> None:
+    data = frame(40)
+    data["p"] = data["y"]
+    pd.concat([data] * 50).to_parquet(tmp_path / "p.parquet", index=False)
+    answer = run(auditkit, tmp_path / "p.parquet", "--score", "s", "--min", "accuracy=0.85")
+    assert answer.code == 5
+    assert "98.0% of the rows of test are copies" in plain(answer.out)
+
+
+def test_a_constant_decision_shows_nothing_however_the_scores_vary(auditkit: Cli, tmp_path: Path) -> None:
+    data = frame(2000)
+    data["p"], data["s"] = 0, data["s"] * 0.4
+    data.to_csv(tmp_path / "p.csv", index=False)
+    options = ["--score", "s", "--sensitive", "sex", "--max", f"{EO}=0.5", "--allow-inconclusive"]
+    assert run(auditkit, tmp_path / "p.csv", *options).code == 5
+    assert run(auditkit, tmp_path / "p.csv", "--score", "s", "--min", "roc_auc=0.7").code == 0, "scores still rank"
+
+
 def test_columns_that_nobody_named_may_hold_anything(auditkit: Cli, tmp_path: Path) -> None:
     data = frame(500)
     data["lists"], data["bytes"], data["huge"] = [[1, 2]] * 500, [b"x"] * 500, 1e300

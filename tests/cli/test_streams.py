@@ -33,6 +33,20 @@ def test_a_reader_who_goes_away_does_not_change_the_code(here: Path, bound: str,
     assert "internal error" not in done.stderr
 
 
+@pytest.mark.parametrize("listener", ["2>&-", "2> /dev/full", "2> >(true)", "2>&1 | true"])
+def test_nobody_who_listens_changes_nothing(here: Path, listener: str) -> None:
+    plan = here / "plan.yaml"
+    plan.write_text(
+        "name: s\nmodel: {kind: predictions, prediction: p}\ndata: {splits: {test: p.csv}, target: y}\n"
+        "gates: [{check: performance.summary, metric: accuracy, min: 0.99}]\n"
+    )
+    done = _shell(f"{sys.executable} -m auditkit run plan.yaml --out out {listener}", here)
+    assert done.returncode == 1
+    assert (here / "out" / "audit.json").is_file()
+    plan.write_text("name: s\n")
+    assert _shell(f"{sys.executable} -m auditkit run plan.yaml {listener}", here).returncode == 2
+
+
 def test_results_and_messages_are_apart(here: Path) -> None:
     done = _shell(f"{sys.executable} -m auditkit {' '.join(GATE)} accuracy=0.8 --max nosuch=1", here)
     assert done.returncode == 2

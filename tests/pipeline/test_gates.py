@@ -8,6 +8,7 @@ import pytest
 
 from auditkit.core.finding import Bounds, Finding, Scope, finding_id
 from auditkit.core.types import Status, Verdict
+from auditkit.pipeline.doubts import Doubt
 from auditkit.pipeline.gates import judge, judge_finding, selects
 from auditkit.pipeline.plan import GateSpec
 
@@ -100,12 +101,12 @@ def test_exit_codes(statuses: str, allow: bool, code: int, verdict: Verdict) -> 
     }
     findings = [make(metric=f"gap{i}", **kinds[s]) for i, s in enumerate(statuses)]
     gates = [gate(metric=f"gap{i}", max=0.1) for i in range(len(statuses))]
-    judgement = judge(gates, findings, doubts={}, allow_inconclusive=allow)
+    judgement = judge(gates, findings, allow_inconclusive=allow)
     assert (judgement.exit_code, judgement.verdict) == (code, verdict)
 
 
 def test_a_crash_comes_before_a_failed_gate() -> None:
-    judgement = judge([gate(max=0.1)], [make(0.5, (0.4, 0.6))], doubts={}, crashed=True)
+    judgement = judge([gate(max=0.1)], [make(0.5, (0.4, 0.6))], crashed=True)
     assert (judgement.exit_code, judgement.verdict) == (3, Verdict.ERROR)
 
 
@@ -133,17 +134,17 @@ def test_several_matches_must_all_pass() -> None:
         make(scope=Scope(split="test", attribute="sex")),
         make(0.5, (0.4, 0.6), scope=Scope(split="test", attribute="race")),
     ]
-    judgement = judge([gate(max=0.1)], findings, doubts={})
+    judgement = judge([gate(max=0.1)], findings)
     assert [f.status for f in judgement.findings] == [Status.PASS, Status.FAIL]
     assert judgement.exit_code == 1
 
 
 def test_without_by_every_single_column_is_meant_and_by_none_means_all_rows() -> None:
     findings = [make(), make(0.5, (0.4, 0.6), scope=Scope(split="test", attribute="sex", groups=("Female",)))]
-    assert judge([gate(max=0.1)], findings, doubts={}).exit_code == 1
-    assert judge([gate(max=0.1, by="none")], findings, doubts={}).exit_code == 0
-    assert judge([gate(max=0.1, by="sex")], findings, doubts={}).exit_code == 1
-    assert judge([gate(max=0.1, group="Female")], findings, doubts={}).exit_code == 1
+    assert judge([gate(max=0.1)], findings).exit_code == 1
+    assert judge([gate(max=0.1, by="none")], findings).exit_code == 0
+    assert judge([gate(max=0.1, by="sex")], findings).exit_code == 1
+    assert judge([gate(max=0.1, group="Female")], findings).exit_code == 1
 
 
 def test_a_group_of_an_intersection_in_either_order() -> None:
@@ -156,14 +157,29 @@ def test_a_group_of_an_intersection_in_either_order() -> None:
 def test_a_doubt_about_either_split_forbids_a_pass() -> None:
     gap = make(scope=Scope(split="test", reference="train"))
     for split in ("test", "train"):
-        judgement = judge([gate(max=0.1)], [gap], doubts={split: "5 rows could not be scored"}, allow_inconclusive=True)
-        assert judgement.exit_code == 5
-    assert judge([gate(max=0.001)], [make(0.5, (0.4, 0.6))], doubts={"test": "x"}).exit_code == 1
+        doubts = [Doubt(split, "5 rows could not be scored")]
+        assert judge([gate(max=0.1)], [gap], doubts=doubts, allow_inconclusive=True).exit_code == 5
+        assert judge([gate(max=0.05)], [gap], doubts=doubts, allow_inconclusive=True).exit_code == 5, (
+            "it straddles, too"
+        )
+    assert judge([gate(max=0.05)], [gap], allow_inconclusive=True).exit_code == 0
+    assert judge([gate(max=0.001)], [make(0.5, (0.4, 0.6))], doubts=[Doubt("test", "x")]).exit_code == 1
+
+
+def test_what_a_doubt_is_about() -> None:
+    rate = make(scope=Scope(split="test", attribute="sex"))
+    crossed = make(scope=Scope(split="test", attribute="sex×race"))
+    score = make(metric="roc_auc")
+    compared = make(scope=Scope(split="test", reference="train"))
+    assert [Doubt("test", "x", "decisions").concerns(f) for f in (rate, score)] == [True, False]
+    assert [Doubt("test", "x", "intersections").concerns(f) for f in (rate, crossed)] == [False, True]
+    assert [Doubt("test", "x", "comparisons").concerns(f) for f in (rate, compared)] == [False, True]
+    assert not Doubt("train", "x").concerns(rate)
 
 
 def test_a_gate_that_selects_nothing_is_an_error_and_never_forgiven() -> None:
     skipped = make(None, None, metric="skipped", status=Status.SKIPPED, reason="there is no train split")
-    judgement = judge([gate(max=0.1)], [skipped], doubts={}, allow_inconclusive=True)
+    judgement = judge([gate(max=0.1)], [skipped], allow_inconclusive=True)
     assert judgement.exit_code == 5
     assert judgement.findings[0].status is Status.ERROR
     assert "no train split" in (judgement.findings[0].reason or "")
@@ -171,7 +187,7 @@ def test_a_gate_that_selects_nothing_is_an_error_and_never_forgiven() -> None:
 
 def test_an_absent_group_is_named() -> None:
     present = make(scope=Scope(split="test", attribute="sex", groups=("Female",)))
-    judgement = judge([gate(max=0.1, by="sex", group="Other")], [present], doubts={})
+    judgement = judge([gate(max=0.1, by="sex", group="Other")], [present])
     assert "'Other' has no rows" in (judgement.findings[0].reason or "")
 
 

@@ -111,6 +111,30 @@ def test_changed_data_are_scored_again_and_the_old_verdict_is_set_aside(auditkit
     assert auditkit("run", plan, "--out", out, "--resume").code == 1
     (tmp_path / "test.csv").write_text("y,p,g\n")
     assert auditkit("run", plan, "--out", out, "--resume").code == 4
+    assert not (out / "audit.json").exists()
+    assert (out / "superseded-audit.json").exists()
+
+
+def test_the_same_file_for_train_and_test_shows_no_generalization(auditkit: Cli, tmp_path: Path) -> None:
+    plan = write(tmp_path, "  - {check: generalization.gap, metric: accuracy_gap, max: 0.2}")
+    frame = pd.read_csv(tmp_path / "test.csv")
+    frame["x"] = np.random.default_rng(0).normal(size=len(frame))
+    frame.to_csv(tmp_path / "test.csv", index=False)
+    edit(plan, ("test: test.csv", "train: test.csv, test: test.csv"))
+    answer = auditkit("run", plan, "--out", tmp_path / "out")
+    assert answer.code == 5
+    assert "100.0% of the rows of test stand in train" in " ".join(answer.out.split())
+
+
+def test_intersections_of_a_sample_are_not_passed(auditkit: Cli, tmp_path: Path) -> None:
+    plan = write(tmp_path, "  - {check: bias.groups, metric: accuracy_difference, by: [g, h], max: 0.9}")
+    frame = pd.read_csv(tmp_path / "test.csv")
+    frame["h"] = np.where(np.arange(len(frame)) % 2 == 0, "u", "v")
+    frame.to_csv(tmp_path / "test.csv", index=False)
+    edit(plan, ("sensitive: [g]", "sensitive: [g, h]"))
+    assert auditkit("run", plan, "--out", tmp_path / "all").code == 0
+    plan.write_text(plan.read_text() + "run: {max_rows: 1000}\n")
+    assert auditkit("run", plan, "--out", tmp_path / "sample").code == 5
 
 
 def test_an_old_verdict_is_not_read_as_the_new_one(auditkit: Cli, census: Path, tmp_path: Path) -> None:
