@@ -16,6 +16,8 @@ TOO_LARGE = "some values are too large to be summed or squared"
 MOST_WEIGHT = 1e100
 #: A spread this small against the values is round-off of equal values.
 _ROUND_OFF = 1e-12
+#: Kish's effective units up to here are one unit: it holds all the weight but some 0.005%.
+_MORE_THAN_ONE = 1 + 1e-4
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,10 @@ def _weighted(
     with np.errstate(invalid="ignore", divide="ignore"):
         units = np.where(squares > 0, 1.0 / squares, 0.0)
         effective = value * (1 - value) / (1 - squares) / variance
-    known = np.isfinite(effective) & (variance > 0) & (units > 1 + 1e-9)
+    # Where one unit holds all the weight but a trace, the others say nothing of how far that one may be off.
+    several = units > _MORE_THAN_ONE
+    variance, df = np.where(several, variance, np.nan), np.where(several, df, 0.0)
+    known = np.isfinite(effective) & (variance > 0) & several
     effective = np.minimum(np.where(known, effective, units), n)
     return Moments(n, value, variance, df, effective, np.minimum(units, n), plain=False, skewness=skewness)
 
