@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from auditkit.core.design import Design
 from auditkit.core.types import INTERSECTION, BoolArray, FloatArray, IntArray
 
 #: Code of a label or a prediction that is missing.
@@ -17,7 +18,7 @@ NO_LABEL = -1
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Outcomes of n rows.
+    """Outcomes of n stored rows; with `count` (int64 `[n]`), so many rows that are alike stand behind each.
 
     Classification: `target` and `prediction` are codes into the task's classes (int64 `[n]`, `NO_LABEL` where
     missing), `scores` are probabilities `[n, C]` (NaN rows where unscored) or None where the model gives labels only.
@@ -34,9 +35,24 @@ class Outcomes:
     weight: FloatArray | None = None
     cluster: IntArray | None = None
     problem: str | None = None
+    count: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.row)
+
+    @property
+    def design(self) -> Design:
+        """How the rows were sampled."""
+        return Design(self.weight, self.cluster, self.count)
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are, each as often as it occurs."""
+        return len(self.row) if self.count is None else int(self.count.sum())
+
+    def rows_where(self, keep: BoolArray) -> int:
+        """How many rows stand behind those kept (bool `[n]`)."""
+        return self.design.rows(keep)
 
     @property
     def labelled(self) -> BoolArray:
@@ -58,6 +74,7 @@ class Outcomes:
             scores=None if self.scores is None else self.scores[keep],
             weight=None if self.weight is None else self.weight[keep],
             cluster=None if self.cluster is None else self.cluster[keep],
+            count=None if self.count is None else self.count[keep],
         )
 
 
@@ -78,14 +95,21 @@ class Groups:
     codes: IntArray
     #: One sentence on labels that a reader would take for one another.
     warning: str | None = None
+    #: How many rows stand behind each stored one, int64 `[n]`; None: one.
+    count: IntArray | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are, each as often as it occurs."""
+        return len(self.codes) if self.count is None else int(self.count.sum())
 
     def sizes(self) -> IntArray:
         """Rows of each group, `[G]`."""
-        return np.bincount(self.codes, minlength=len(self.labels)).astype(np.int64)
+        return np.bincount(self.codes, weights=self.count, minlength=len(self.labels)).astype(np.int64)
 
     def where(self, keep: BoolArray | IntArray) -> Groups:
         """The same for a selection of rows."""
-        return replace(self, codes=self.codes[keep])
+        return replace(self, codes=self.codes[keep], count=None if self.count is None else self.count[keep])
 
 
 def cross(parts: Sequence[Groups], elsewhere: Sequence[Sequence[Groups]] = ()) -> Groups:
@@ -110,7 +134,7 @@ def cross(parts: Sequence[Groups], elsewhere: Sequence[Sequence[Groups]] = ()) -
         for part, ds in zip(parts, digits, strict=True)
     ]
     labels = tuple(INTERSECTION.join(combination) for combination in zip(*names, strict=True))
-    return Groups(attribute, labels, np.searchsorted(present, codes).astype(np.int64))
+    return Groups(attribute, labels, np.searchsorted(present, codes).astype(np.int64), count=parts[0].count)
 
 
 def _combined(parts: Sequence[Groups]) -> IntArray:
