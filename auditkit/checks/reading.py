@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 from auditkit.core.errors import AuditkitError
 from auditkit.core.evidence import Evidence
 from auditkit.core.outcomes import NO_LABEL, Groups, Outcomes
-from auditkit.core.task import RowStatistic, Task
+from auditkit.core.task import GapRule, RowStatistic, Task
 from auditkit.core.types import Better, BoolArray, FloatArray, IntArray
 
 TRAIN = "train"
@@ -103,11 +104,23 @@ def is_share(statistic: RowStatistic) -> bool:
     return statistic.kind == "proportion"
 
 
+def limits_of_gap(rule: GapRule, statistics: Sequence[RowStatistic]) -> tuple[float, float | None]:
+    """What a gap can never be below or above: no difference is negative, no ratio (smallest over largest) above 1, and
+    the difference of two shares is one."""
+    if rule.form == "ratio":
+        return 0.0, 1.0
+    behind = [s.limits for s in statistics if s.name in rule.statistics and s.class_ == rule.class_]
+    spans = [high - low for low, high in behind if low is not None and high is not None]
+    # The rows without a label are a share that no task has among its own statistics.
+    return 0.0, max(spans, default=1.0) if len(spans) == len(behind) else None
+
+
 def loss_statistic(task: Task, outcomes: Outcomes) -> RowStatistic:
     """The task's loss as a row statistic named `loss`: it counts the rows on which the loss is known."""
     loss = task.loss(outcomes)
     counts: BoolArray = ~np.isnan(loss)
-    return RowStatistic("loss", "mean", np.where(counts, loss, 0.0), counts, Better.LOWER, "a label and a score")
+    told = np.where(counts, loss, 0.0)
+    return RowStatistic("loss", "mean", told, counts, Better.LOWER, "a label and a score", low=0.0)
 
 
 def differences(first: RowStatistic, second: RowStatistic) -> FloatArray:

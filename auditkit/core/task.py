@@ -19,6 +19,7 @@ class RowStatistic:
     `kind` "proportion": `numerator` is 0 or 1 (Wilson-type intervals); "mean": any real number (t-type intervals).
     `numerator` is float64 `[n]` (0 where `counts` is False), `counts` bool `[n]`: the rows in the denominator.
     `empty` completes "…: there are no rows with …" when the denominator is 0 (for TPR: "the label '>50K'").
+    `low` and `high`: what a mean can never be below or above, None where there is no such limit; see `limits`.
     """
 
     name: str
@@ -28,6 +29,13 @@ class RowStatistic:
     better: Better | None
     empty: str
     class_: str | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def limits(self) -> tuple[float | None, float | None]:
+        """What the value can never be below or above: 0 and 1 for a proportion."""
+        return (0.0, 1.0) if self.kind == "proportion" else (self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -45,13 +53,19 @@ class GapRule:
 
 @dataclass(frozen=True)
 class Offer:
-    """A metric that can be gated: its name and which selectors of a gate apply to it."""
+    """A metric that can be gated: its name, which selectors of a gate apply to it, and what it can be.
+
+    `low` and `high`: the metric can never be below or above; None: no such limit is known. A bound that no value can
+    break is refused by them, and a ratio of a metric that may be negative.
+    """
 
     metric: str
     by: bool = False
     group: bool = False
     class_: bool = False
     better: Better | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)

@@ -112,9 +112,9 @@ class BinaryTask:
     def summary_offers(self) -> Sequence[Offer]:
         """What `summary` returns."""
         names = ["accuracy", *_RATES, *(() if self.outputs == "labels" else _MEANS)]
-        offers = [Offer(rates.SUMMARY_NAMES.get(name, name), better=rates.BETTER[name]) for name in names]
+        offers = [rates.offer(rates.SUMMARY_NAMES.get(name, name), rates.BETTER[name]) for name in names]
         more = ["balanced_accuracy", "f1", "matthews_correlation", *([] if self.outputs == "labels" else ["roc_auc"])]
-        return [*offers, *(Offer(name, better=Better.HIGHER) for name in more)]
+        return [*offers, *(rates.offer(name, Better.HIGHER) for name in more)]
 
     def majority(self, reference: Outcomes, like: Outcomes) -> Outcomes:
         """The more frequent label of `reference` for every row, with the labels' shares as scores."""

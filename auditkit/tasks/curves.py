@@ -13,8 +13,8 @@ from auditkit.core.types import Better, FloatArray
 from auditkit.measures.calibration import ReliabilityBin, expected_calibration_error, reliability
 
 OFFERS = (
-    Offer("expected_calibration_error", better=Better.LOWER),
-    Offer("brier", better=Better.LOWER),
+    Offer("expected_calibration_error", better=Better.LOWER, low=0.0, high=1.0),
+    Offer("brier", better=Better.LOWER, low=0.0, high=2.0),
 )
 
 

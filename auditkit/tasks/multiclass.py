@@ -115,11 +115,11 @@ class MulticlassTask:
     def summary_offers(self) -> Sequence[Offer]:
         """What `summary` returns."""
         whole = ["accuracy", *(() if self.outputs == "labels" else _MEANS)]
-        offers = [Offer(name, better=rates.BETTER[name]) for name in whole]
-        offers += [Offer(rates.SUMMARY_NAMES.get(n, n), class_=True, better=rates.BETTER[n]) for n in _RATES]
+        offers = [rates.offer(name, rates.BETTER[name]) for name in whole]
+        offers += [rates.offer(rates.SUMMARY_NAMES.get(n, n), rates.BETTER[n], class_=True) for n in _RATES]
         more = ("balanced_accuracy", "macro_f1", "matthews_correlation")
-        offers += [Offer(name, better=Better.HIGHER) for name in more]
-        return [*offers, Offer("f1", class_=True, better=Better.HIGHER)]
+        offers += [rates.offer(name, Better.HIGHER) for name in more]
+        return [*offers, rates.offer("f1", Better.HIGHER, class_=True)]
 
     def majority(self, reference: Outcomes, like: Outcomes) -> Outcomes:
         """The most frequent label of `reference` for every row, with the labels' shares as scores."""

@@ -37,6 +37,17 @@ NAMED_GAPS: dict[str, tuple[str, ...]] = {
     "equal_opportunity": ("true_positive_rate",),
     "predictive_parity": ("positive_predictive_value",),
 }
+#: What a metric that is no proportion can never be below or above (None: there is no such limit).
+LIMITS: dict[str, tuple[float | None, float | None]] = {
+    "log_loss": (0.0, None),
+    "brier": (0.0, 2.0),
+    "mean_absolute_error": (0.0, None),
+    "mean_squared_error": (0.0, None),
+    "root_mean_squared_error": (0.0, None),
+    "r2": (None, 1.0),
+    "matthews_correlation": (-1.0, 1.0),
+    "mean_error": (None, None),
+}
 #: Why there is no score at all where the model gives scores.
 NO_SCORE = "every score is missing or out of range"
 #: Overall metrics go by these names, groups' rates by their own.
@@ -63,7 +74,8 @@ def proportion(name: str, hit: BoolArray, counts: BoolArray, empty: str, class_:
 def mean(name: str, values: FloatArray, empty: str, better: Better | None) -> RowStatistic:
     """A row statistic of kind mean; rows that are NaN do not count, one that is too large to be computed does."""
     counts = ~np.isnan(values)
-    return RowStatistic(name, "mean", np.where(counts, values, 0.0), counts, better, empty)
+    low, high = LIMITS.get(name, (None, None))
+    return RowStatistic(name, "mean", np.where(counts, values, 0.0), counts, better, empty, low=low, high=high)
 
 
 def class_rates(
@@ -106,6 +118,12 @@ def row_metrics(stats: Sequence[RowStatistic], outcomes: Outcomes, confidence: f
         )
         for s in stats
     ]
+
+
+def offer(name: str, better: Better | None, *, class_: bool = False) -> Offer:
+    """An overall metric that can be gated; where no limits are stated, it is a share."""
+    low, high = LIMITS.get(name, (0.0, 1.0))
+    return Offer(name, class_=class_, better=better, low=low, high=high)
 
 
 def nothing_measured(offers: Sequence[Offer], classes: Sequence[str], problem: str) -> list[Metric]:

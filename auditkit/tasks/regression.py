@@ -75,7 +75,7 @@ class RegressionTask:
 
     def summary_offers(self) -> Sequence[Offer]:
         """What `summary` returns."""
-        return [Offer(name, better=_BETTER[name]) for name in _MEASURES]
+        return [rates.offer(name, _BETTER[name]) for name in _MEASURES]
 
     def majority(self, reference: Outcomes, like: Outcomes) -> Outcomes:
         """The mean target of `reference` for every row of `like` that the model scored."""

@@ -22,7 +22,7 @@ from auditkit.checks.bias.reach import SMALL_GAP, reach
 from auditkit.checks.bias.shown import group_figure, group_tables, is_drawn, said_sizes
 from auditkit.checks.bias.tolerance import Tolerance, confirmed
 from auditkit.checks.glossary import gap_meaning, meaning
-from auditkit.checks.reading import held_out, is_share, known_statistics
+from auditkit.checks.reading import held_out, is_share, known_statistics, limits_of_gap
 from auditkit.checks.texts import change, count, listed, name_of, sentence, span
 from auditkit.core.check import Check
 from auditkit.core.estimate import Estimate
@@ -81,15 +81,21 @@ class BiasGroups(Check):
 
     def offers(self, task: Task) -> Sequence[Offer]:
         """Every statistic by group, every gap, and the counts of groups and of rows without a label."""
+        known = known_statistics(task)
         rates = [
-            Offer(s.name, by=True, group=True, class_=s.class_ is not None, better=s.better)
-            for s in known_statistics(task)
+            Offer(s.name, by=True, group=True, class_=s.class_ is not None, better=s.better, low=low, high=high)
+            for s in known
+            for low, high in [s.limits]
         ]
         gaps = [
-            Offer(rule.name, by=True, class_=rule.class_ is not None, better=better_of(rule))
+            Offer(rule.name, by=True, class_=rule.class_ is not None, better=better_of(rule), low=low, high=high)
             for rule in all_rules(task)
+            for low, high in [limits_of_gap(rule, known)]
         ]
-        counts = [Offer(UNLABELLED, by=True, group=True, better=Better.LOWER), Offer("groups_found", by=True)]
+        counts = [
+            Offer(UNLABELLED, by=True, group=True, better=Better.LOWER, low=0.0, high=1.0),
+            Offer("groups_found", by=True, low=0.0),
+        ]
         return list({(offer.metric, offer.class_): offer for offer in [*rates, *gaps, *counts]}.values())
 
     def run(self, evidence: Evidence) -> list[Finding]:

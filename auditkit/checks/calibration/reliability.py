@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from pydantic import Field
@@ -96,11 +96,7 @@ class CalibrationReliability(Check):
 
     def offers(self, task: Task) -> Sequence[Offer]:
         """The calibration metrics of the task, overall and by group; nothing where it has none."""
-        return [
-            Offer(offer.metric, by=by, group=by, class_=offer.class_, better=offer.better)
-            for offer in task.calibration_offers()
-            for by in (False, True)
-        ]
+        return [replace(offer, by=by, group=by) for offer in task.calibration_offers() for by in (False, True)]
 
     def run(self, evidence: Evidence) -> list[Finding]:
         """Every split that training did not see, as a whole and by each sensitive column."""

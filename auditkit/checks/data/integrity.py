@@ -114,7 +114,8 @@ class DataIntegrity(Check):
 
     def offers(self, task: Task) -> Sequence[Offer]:
         """Six metrics, each by split."""
-        return [Offer(metric, better=Better.LOWER) for metric in _METRICS]
+        most = {metric: 1.0 for metric in _METRICS if metric.endswith("_share")}
+        return [Offer(metric, better=Better.LOWER, low=0.0, high=most.get(metric)) for metric in _METRICS]
 
     def run(self, evidence: Evidence) -> list[Finding]:
         """Every split: its columns, its rows, its labels."""

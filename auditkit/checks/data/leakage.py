@@ -105,11 +105,12 @@ class DataLeakage(Check):
 
     def offers(self, task: Task) -> Sequence[Offer]:
         """The shares of rows in both splits, and the headline metric without them."""
-        better = next((s.better for s in known_statistics(task) if s.name == task.headline), None)
+        own = next(s for s in known_statistics(task) if s.name == task.headline)
+        low, high = own.limits
         shares = ("overlap_share", "input_overlap_share", "cluster_overlap_share")
         return [
-            *(Offer(name, better=Better.LOWER) for name in shares),
-            Offer(f"{task.headline}_without_overlap", better=better),
+            *(Offer(name, better=Better.LOWER, low=0.0, high=1.0) for name in shares),
+            Offer(f"{task.headline}_without_overlap", better=own.better, low=low, high=high),
         ]
 
     def run(self, evidence: Evidence) -> list[Finding]:

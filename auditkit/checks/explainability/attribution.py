@@ -98,8 +98,8 @@ class ExplainabilityAttribution(Check):
 
     def offers(self, task: Task) -> Sequence[Offer]:
         """Importances by input, the completeness error, and the gain over a random order."""
-        lower = [Offer(name, better=Better.LOWER) for name in (_COMPLETENESS, _WORST)]
-        return [Offer(_SIZE), Offer(_SIGNED), Offer(_PERMUTED), *lower, Offer(_GAIN, better=Better.HIGHER)]
+        lower = [Offer(name, better=Better.LOWER, low=0.0) for name in (_COMPLETENESS, _WORST)]
+        return [Offer(_SIZE, low=0.0), Offer(_SIGNED), Offer(_PERMUTED), *lower, Offer(_GAIN, better=Better.HIGHER)]
 
     def run(self, evidence: Evidence) -> list[Finding]:
         """The deletion test first, as the rest depends on it; then attributions and permutations."""
