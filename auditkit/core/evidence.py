@@ -26,6 +26,9 @@ class DataFacts:
     sensitive: tuple[str, ...]
     rows: Mapping[str, int]
     notes: tuple[str, ...] = ()
+    #: Shares of a reference population by sensitive column and group, where the plan gives them; each column's add up
+    #: to 1. A group may be named that no row has.
+    population: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass

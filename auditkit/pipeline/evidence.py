@@ -48,6 +48,7 @@ def build_evidence(
         sensitive=dataset.spec.sensitive,
         rows=dict(dataset.rows),
         notes=dataset.notes,
+        population=dataset.spec.reference_shares,
     )
     return Evidence(
         task=task,
