@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from auditkit.core.evidence import DataFacts, Evidence
+from auditkit.core.evidence import Asked, DataFacts, Evidence
 from auditkit.core.model import ModelInfo
 from auditkit.core.outcomes import Groups, Outcomes
 from auditkit.core.task import Task
@@ -81,6 +81,7 @@ def make_evidence(
     declared: Mapping[str, Sequence[str]] | None = None,
     warnings: Mapping[str, str] | None = None,
     intersections: tuple[tuple[str, ...], ...] = (),
+    asked: tuple[Asked, ...] = (),
     confidence: float = 0.95,
 ) -> Evidence:
     """Evidence over those splits: `rows`, `predictions` and `columns` are made here, `tables` are added.
@@ -126,6 +127,7 @@ def make_evidence(
         load_groups=groups_of,
         confidence=confidence,
         intersections=intersections,
+        asked=asked,
     )
 
 

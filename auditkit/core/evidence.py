@@ -31,6 +31,20 @@ class DataFacts:
     population: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a gate asks for: the check must leave findings of it, also where it would not of its own accord.
+
+    `by` are sensitive columns (None: each by itself, or all rows together); `class_` is None where the gate names none.
+    """
+
+    check: str
+    metric: str
+    split: str
+    by: tuple[str, ...] | None = None
+    class_: str | None = None
+
+
 @dataclass
 class Evidence:
     """Evidence of one audit.
@@ -49,8 +63,14 @@ class Evidence:
     confidence: float = 0.95
     #: Intersections that a gate names, as tuples of sensitive columns; a check adds them to its own.
     intersections: tuple[tuple[str, ...], ...] = ()
+    #: Everything that a gate asks for.
+    asked: tuple[Asked, ...] = ()
     _outcomes: dict[str, Outcomes] = field(default_factory=dict)
     _groups: dict[tuple[str, str], Groups] = field(default_factory=dict)
+
+    def asked_of(self, check: str) -> tuple[Asked, ...]:
+        """What gates ask of that check."""
+        return tuple(asked for asked in self.asked if asked.check == check)
 
     def has(self, table: str) -> bool:
         """Whether that table was collected."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from auditkit.core.estimate import Estimate
 from auditkit.core.figure import Figure, Table
 from auditkit.core.outcomes import Outcomes
 from auditkit.core.types import Better, BoolArray, FloatArray, TaskKind
+
+Form: TypeAlias = Literal["difference", "ratio"]
+#: A metric by name and the class that it is about; None where it is about all of them.
+Named: TypeAlias = tuple[str, str | None]
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,33 @@ class GapRule:
 
     name: str
     statistics: tuple[str, ...]
-    form: Literal["difference", "ratio"]
+    form: Form
     class_: str | None = None
+
+
+@dataclass(frozen=True)
+class GroupMeasure:
+    """A metric of a group that is no ratio of sums: an area, F1, a calibration error, a quantile.
+
+    `of` gives it over the rows of one group, with a pointwise interval of that confidence. `share`: values read as
+    percentages. Gaps between groups are named after `gap` (else `name`), one for each of `forms`. `low` and `high` as
+    in `RowStatistic`.
+    """
+
+    name: str
+    better: Better | None
+    share: bool
+    of: Callable[[Outcomes, float], Estimate]
+    class_: str | None = None
+    gap: str | None = None
+    forms: tuple[Form, ...] = ("difference",)
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def rules(self) -> tuple[GapRule, ...]:
+        """Its gaps."""
+        return tuple(GapRule(f"{self.gap or self.name}_{form}", (self.name,), form, self.class_) for form in self.forms)
 
 
 @dataclass(frozen=True)
@@ -106,11 +135,35 @@ class Task(Protocol):
     def headline(self) -> str:
         """The name of the metric that stands for the rest; always one of `statistics`."""
 
-    def statistics(self, outcomes: Outcomes) -> Sequence[RowStatistic]:
-        """Every metric that is a ratio of sums, over these rows."""
+    @property
+    def threshold(self) -> float:
+        """The score from which on a binary model decides for the favourable label; without meaning for other tasks."""
 
-    def gap_rules(self) -> Sequence[GapRule]:
-        """Every group metric of this task."""
+    def statistics(self, outcomes: Outcomes, also: Collection[Named] = ()) -> Sequence[RowStatistic]:
+        """Every metric that is a ratio of sums, over these rows; `also` names more of them, see `on_request`."""
+
+    def gap_rules(self, also: Collection[Named] = ()) -> Sequence[GapRule]:
+        """Every gap between groups that rests on `statistics`; `also` names more of them, see `on_request`."""
+
+    def group_measures(self, also: Collection[Named] = ()) -> Sequence[GroupMeasure]:
+        """Every metric of a group that is no ratio of sums; `also` names more of them, or of their gaps."""
+
+    def on_request(self) -> Sequence[Offer]:
+        """What is measured by group only where it is asked for by name and class: there would be too much of it."""
+
+    def decision_scores(self, outcomes: Outcomes) -> FloatArray | None:
+        """The score that is held against the threshold, `[n]`, NaN without one; None where no threshold decides."""
+
+    def decided_at(self, outcomes: Outcomes, threshold: float) -> Outcomes:
+        """The same rows as another threshold would decide them. Raises `ValueError` where no threshold decides."""
+
+    def if_labelled(self, outcomes: Outcomes, *, right: bool) -> Outcomes | None:
+        """The rows, those without a label given the one that proves the model right there, or one that proves it
+        wrong; None where no label does."""
+
+    def benefits(self, outcomes: Outcomes) -> FloatArray | None:
+        """What a row gets beside what it deserves, `[n]`: 0 less, 1 as much, 2 more, NaN where unknown. None where the
+        task has no favourable label."""
 
     def summary(self, outcomes: Outcomes, confidence: float) -> Sequence[Metric]:
         """Every overall metric with its interval: the row statistics and those that are none (AUC, F1, R²)."""

@@ -22,7 +22,7 @@ from auditkit.pipeline.evidence import build_evidence
 from auditkit.pipeline.gates import judge
 from auditkit.pipeline.plan import Plan
 from auditkit.pipeline.prepared import Clock, Prepared
-from auditkit.pipeline.suite import gate_problems, intersections_of, require
+from auditkit.pipeline.suite import asked_by, gate_problems, intersections_of, require
 from auditkit.pipeline.task import output_kind, settle_task
 from auditkit.probes.base import Budget, ProbeContext
 from auditkit.probes.collect import BATCH_ROWS, SHARD_ROWS, Collected, collect_clean, collect_rounds
@@ -89,6 +89,7 @@ def _collect(
         threshold=plan.model.threshold,
         seed=plan.run.seed,
         intersections=intersections_of(plan.gate_list, plan.data),
+        asked=asked_by(plan.gate_list),
     )
     context = ProbeContext(
         dataset=prepared.dataset,
@@ -119,6 +120,7 @@ def _run_checks(prepared: Prepared, evidence: Evidence, collected: Collected) ->
     findings: list[Finding] = []
     crashed = False
     facts = [__version__, collected.keys, collected.absent, evidence.seed, repr(evidence.task), evidence.intersections]
+    facts += [repr(asked) for asked in evidence.asked]
     declared = {name: list(labels) for name, labels in sorted(prepared.plan.data.groups.items())}
     with prepared.progress.bar("checks", len(prepared.checks)) as bar:
         for check in prepared.checks:
@@ -200,7 +202,7 @@ def _notes(plan: Plan, evidence: Evidence) -> list[str]:
     task, threshold = evidence.task, plan.model.threshold
     scores = evidence.outcomes("test").scores
     if task.positive is not None and scores is not None and plan.model.prediction is None:
-        ties = int(np.count_nonzero(scores[:, task.classes.index(task.positive)] == threshold))
+        ties = evidence.outcomes("test").rows_where(scores[:, task.classes.index(task.positive)] == threshold)
         if ties:
             notes.append(
                 f"{ties:,} rows of test score exactly {threshold:g}, the threshold, and count as {task.positive!r}; "
@@ -214,9 +216,9 @@ def _data_summary(dataset: Dataset, evidence: Evidence, split: str) -> DataSumma
     total = dataset.survey.rows[split]
     return DataSummary(
         split=split,
-        rows=len(outcomes),
-        unlabelled=int((~outcomes.labelled).sum()),
-        unscored=int((~outcomes.scored).sum()),
-        sampled_from=total if total != len(outcomes) else None,
+        rows=outcomes.rows,
+        unlabelled=outcomes.rows_where(~outcomes.labelled),
+        unscored=outcomes.rows_where(~outcomes.scored),
+        sampled_from=total if total != outcomes.rows else None,
         sha256=dataset.digests.get(split),
     )

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from auditkit.core.errors import MissingEvidenceError
-from auditkit.core.evidence import DataFacts, Evidence
+from auditkit.core.evidence import Asked, DataFacts, Evidence
 from auditkit.core.model import ModelInfo, OutputKind
 from auditkit.core.outcomes import Groups, Outcomes
 from auditkit.core.tables import PREDICTIONS, ROWS
@@ -31,6 +31,7 @@ def build_evidence(
     threshold: float,
     seed: int,
     intersections: tuple[tuple[str, ...], ...] = (),
+    asked: tuple[Asked, ...] = (),
 ) -> Evidence:
     """Evidence over `tables`, a mapping that grows while probes run."""
 
@@ -60,6 +61,7 @@ def build_evidence(
         load_groups=load_groups,
         seed=seed,
         intersections=intersections,
+        asked=asked,
     )
 
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from auditkit.checks.registry import CHECKS, FAMILIES
 from auditkit.core.check import Check
 from auditkit.core.errors import PlanError, Problem, nearest
+from auditkit.core.evidence import Asked
 from auditkit.core.task import Offer, Task
 from auditkit.data.spec import DataSpec
 from auditkit.pipeline.gates import DEFAULT_SPLIT
@@ -197,6 +198,11 @@ def intersections_of(gates: Sequence[GateSpec], data: DataSpec) -> tuple[tuple[s
     order = {name: position for position, name in enumerate(data.sensitive)}
     named = {tuple(sorted(gate.by, key=lambda c: order.get(c, 0))) for gate in gates if gate.by and len(gate.by) > 1}
     return tuple(sorted(named))
+
+
+def asked_by(gates: Sequence[GateSpec]) -> tuple[Asked, ...]:
+    """What the gates ask for, each once: what they judge."""
+    return tuple(dict.fromkeys(Asked(g.check, g.metric, g.split or DEFAULT_SPLIT, g.by, g.class_) for g in gates))
 
 
 def require(problems: Sequence[Problem], source: str) -> None:
