@@ -55,18 +55,28 @@ def _over_pairs(
     return sign * low, sign * high
 
 
+def largest_difference(value: FloatArray, limits: Limits) -> tuple[float, float]:
+    """Interval of largest minus smallest of `value` (`[G]`), MOVER for each pair from `limits` (`[G]` each), which must
+    hold at the simultaneous critical value. The lower end is at least 0."""
+    low, high = _over_pairs(_kinds(value, limits), mover_difference, 1.0)
+    return max(0.0, low), high
+
+
+def smallest_ratio(value: FloatArray, limits: Limits) -> tuple[float, float]:
+    """Interval of smallest over largest of `value` (`[G]`, not negative), MOVER-R for each pair; as above. At most 1."""
+    low, high = _over_pairs(_kinds(value, limits), mover_ratio, -1.0)
+    return max(0.0, low), min(1.0, high)
+
+
 def proportion_difference(found: Moments, z: float) -> tuple[float, float]:
     """Interval of the largest difference: Newcombe's for each pair, at the simultaneous critical value `z`."""
-    kinds = _kinds(found.value, found.wilson(z))
-    low, high = _over_pairs(kinds, mover_difference, 1.0)
-    return max(0.0, low), min(1.0, high)
+    low, high = largest_difference(found.value, found.wilson(z))
+    return low, min(1.0, high)
 
 
 def proportion_ratio(found: Moments, z: float) -> tuple[float, float]:
     """Interval of smallest over largest: MOVER-R for each pair, at the simultaneous critical value `z`."""
-    kinds = _kinds(found.value, found.wilson(z))
-    low, high = _over_pairs(kinds, mover_ratio, -1.0)
-    return max(0.0, low), min(1.0, high)
+    return smallest_ratio(found.value, found.wilson(z))
 
 
 def with_pooled_spread(found: Moments) -> Moments | None:
@@ -129,9 +139,7 @@ def mean_ratio(found: Moments, z: float) -> tuple[float, float] | None:
     if usable is None:
         return None
     half = student_quantile(z, np.maximum(usable.df, 1e-3)) * np.sqrt(usable.variance)
-    kinds = _kinds(usable.value, (np.maximum(usable.value - half, 0.0), usable.value + half))
-    low, high = _over_pairs(kinds, mover_ratio, -1.0)
-    return max(0.0, low), min(1.0, high)
+    return smallest_ratio(usable.value, (np.maximum(usable.value - half, 0.0), usable.value + half))
 
 
 def null_gaps(values: list[Moments], kinds: list[str], ratio: bool) -> float | None:
