@@ -63,7 +63,7 @@ def largest_difference(value: FloatArray, limits: Limits) -> tuple[float, float]
 
 
 def smallest_ratio(value: FloatArray, limits: Limits) -> tuple[float, float]:
-    """Interval of smallest over largest of `value` (`[G]`, not negative), MOVER-R for each pair; as above. At most 1."""
+    """Interval of smallest over largest of `value` (`[G]`, not negative), MOVER-R for each pair; at most 1."""
     low, high = _over_pairs(_kinds(value, limits), mover_ratio, -1.0)
     return max(0.0, low), min(1.0, high)
 
