@@ -35,7 +35,7 @@ def gain(model: RowStatistic, baseline: RowStatistic, outcomes: Outcomes, confid
     if np.isnan(values).all():
         return Estimate.undefined(f"there are no rows with {model.empty}")
     sign = -1.0 if model.better is Better.LOWER else 1.0
-    return paired_mean(sign * values, outcomes.weight, outcomes.cluster, confidence)
+    return paired_mean(sign * values, outcomes.design, confidence)
 
 
 def linear_outcomes(evidence: Evidence, outcomes: Outcomes) -> Outcomes | str:

@@ -96,7 +96,7 @@ def share_of(name: str, which: BoolArray, empty: str) -> RowStatistic:
 
 def names_rows(groups: Groups) -> bool:
     """Whether an attribute names rows: over ten groups, with fewer than two rows each on average."""
-    return len(groups.labels) > max(_MANY_GROUPS, len(groups.codes) / 2)
+    return len(groups.labels) > max(_MANY_GROUPS, groups.rows / 2)
 
 
 def is_share(statistic: RowStatistic) -> bool:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from auditkit.core.design import SIMPLE, Design
 from auditkit.core.estimate import Estimate
 from auditkit.core.task import RowStatistic
 from auditkit.core.types import BoolArray, FloatArray, IntArray
 from auditkit.measures.bootstrap import from_counts
-from auditkit.measures.influence import kish, standard_error
+from auditkit.measures.influence import ONE_UNIT, effective_units, is_one_unit, standard_error
 from auditkit.measures.intervals import normal_quantile, student_quantile
-from auditkit.measures.moments import in_range, moments, sums
+from auditkit.measures.moments import each_weight, moments, whole_weight
 from auditkit.measures.rates import estimate
 
 #: Scores are clipped here before their logarithm is taken, as scikit-learn does for float64.
@@ -21,14 +24,15 @@ _MOST_DRAWN = 40
 _FEWEST = 10
 
 
-def confusion(target: IntArray, prediction: IntArray, classes: int, weight: FloatArray | None = None) -> FloatArray:
-    """Counts (or Σ weight) of each pair of codes, `[C, C]`: rows are targets, columns are predictions.
+def confusion(target: IntArray, prediction: IntArray, classes: int, design: Design = SIMPLE) -> FloatArray:
+    """Rows (or Σ weight) of each pair of codes, `[C, C]`: rows are targets, columns are predictions.
 
     `target` and `prediction`: int64 `[n]` in 0..C−1; rows with a negative code in either do not count.
     """
     keep = (target >= 0) & (prediction >= 0)
     cell = target[keep] * classes + prediction[keep]
-    counts = np.bincount(cell, weights=None if weight is None else weight[keep], minlength=classes**2)
+    weight = None if design.weight is None and design.count is None else whole_weight(design.where(keep), len(cell))
+    counts = np.bincount(cell, weights=weight, minlength=classes**2)
     return counts.reshape(classes, classes).astype(np.float64)
 
 
@@ -54,8 +58,7 @@ def row_brier(scores: FloatArray, target: IntArray) -> FloatArray:
 def f1(
     actual: BoolArray,
     predicted: BoolArray,
-    weight: FloatArray | None = None,
-    cluster: IntArray | None = None,
+    design: Design = SIMPLE,
     confidence: float = 0.95,
 ) -> Estimate:
     """F1 = 2TP / (2TP + FP + FN) of one class, `[n]` booleans; no value where the class is neither true nor predicted.
@@ -66,7 +69,7 @@ def f1(
     counts = actual | predicted
     both = (actual & predicted).astype(np.float64)
     stat = RowStatistic("f1", "proportion", both, counts, None, "the class as label or as prediction")
-    jaccard = estimate(stat, weight, cluster, confidence)
+    jaccard = estimate(stat, design, confidence)
     if jaccard.value is None or jaccard.low is None or jaccard.high is None:
         return jaccard
     low, value, high = (2 * j / (1 + j) for j in (jaccard.low, jaccard.value, jaccard.high))
@@ -77,8 +80,7 @@ def balanced_accuracy(
     target: IntArray,
     prediction: IntArray,
     labels: tuple[str, ...],
-    weight: FloatArray | None = None,
-    cluster: IntArray | None = None,
+    design: Design = SIMPLE,
     confidence: float = 0.95,
 ) -> Estimate:
     """Mean over the classes of the rate at which each is found; no value where a class has no row.
@@ -88,32 +90,39 @@ def balanced_accuracy(
     """
     known = (target >= 0) & (prediction >= 0)
     right = RowStatistic("recall", "proportion", (known & (target == prediction)).astype(float), known, None, "a label")
-    found = moments(right, np.maximum(target, 0), len(labels), weight, cluster)
+    found = moments(right, np.maximum(target, 0), len(labels), design)
     n = int(found.n.sum())
     if not found.defined.all():
         return Estimate.undefined(f"there are no rows with the label {labels[int(np.argmin(found.defined))]!r}", n)
+    size, value, method = len(labels), float(found.value.mean()), "MOVER of Wilson limits"
+    if _one_unit(known, design):
+        return Estimate(value, method=method, n=n, reason=ONE_UNIT)
     low, high = found.wilson(normal_quantile(confidence))
-    size = len(labels)
-    value = float(found.value.mean())
-    wider = _cluster_effect(right, target, found.value, weight, cluster)
+    wider = _cluster_effect(right, target, found.value, design)
     down = wider * float(np.sqrt(np.sum((found.value - low) ** 2))) / size
     up = wider * float(np.sqrt(np.sum((high - found.value) ** 2))) / size
-    return Estimate(value, max(0.0, value - down), min(1.0, value + up), confidence, "MOVER of Wilson limits", n)
+    return Estimate(value, max(0.0, value - down), min(1.0, value + up), confidence, method, n)
 
 
-def _cluster_effect(
-    right: RowStatistic, target: IntArray, recall: FloatArray, weight: FloatArray | None, cluster: IntArray | None
-) -> float:
+def _one_unit(known: BoolArray, design: Design) -> bool:
+    """Whether the rows that count are one independent unit."""
+    counts = known if design.weight is None else known & (design.weight > 0)
+    return is_one_unit(design.where(counts), int(np.count_nonzero(counts)))
+
+
+def _cluster_effect(right: RowStatistic, target: IntArray, recall: FloatArray, design: Design) -> float:
     """Clustered standard error of the mean recall over that of clusters split by class; at least 1."""
-    if cluster is None:
+    if design.cluster is None:
         return 1.0
     rows = np.flatnonzero(right.counts)
-    w = np.ones(len(rows)) if weight is None else in_range(weight[rows])
-    t = target[rows]
-    whole = np.bincount(t, weights=w, minlength=len(recall))
-    influence = w * (right.numerator[rows] - recall[t]) / whole[t]
-    together, _ = standard_error(influence, cluster[rows])
-    apart, _ = standard_error(influence, np.unique(cluster[rows], return_inverse=True)[1] * len(recall) + t)
+    t, some = target[rows], design.where(rows)
+    assert some.cluster is not None
+    whole = np.bincount(t, weights=whole_weight(some, len(rows)), minlength=len(recall))
+    influence = each_weight(some, len(rows)) * (right.numerator[rows] - recall[t]) / whole[t]
+    unweighted = replace(some, weight=None)
+    together, _ = standard_error(influence, unweighted)
+    by_class = np.unique(some.cluster, return_inverse=True)[1] * len(recall) + t
+    apart, _ = standard_error(influence, replace(unweighted, cluster=by_class))
     return max(1.0, together / apart) if apart > 0 else 1.0
 
 
@@ -121,8 +130,7 @@ def macro_f1(
     target: IntArray,
     prediction: IntArray,
     labels: tuple[str, ...],
-    weight: FloatArray | None = None,
-    cluster: IntArray | None = None,
+    design: Design = SIMPLE,
     confidence: float = 0.95,
 ) -> Estimate:
     """Mean of the classes' F1; no value where a class is neither true nor predicted anywhere.
@@ -132,19 +140,23 @@ def macro_f1(
     the mean of the standard deviations).
     """
     known = (target >= 0) & (prediction >= 0)
-    size, n = len(labels), int(known.sum())
-    single = [f1(known & (target == k), known & (prediction == k), weight, cluster, confidence) for k in range(size)]
+    size, n, method = len(labels), design.rows(known), "mean of the classes' Wilson limits"
+    single = [f1(known & (target == k), known & (prediction == k), design, confidence) for k in range(size)]
     for label, one in zip(labels, single, strict=True):
         if one.value is None:
             return Estimate.undefined(f"no row has the class {label!r} as label or as prediction", n)
-    table = confusion(target, prediction, size).astype(np.int64)
-    if weight is None and cluster is None and size <= _MOST_DRAWN and not _has_rare_class(table):
+    if _one_unit(known, design):
+        return Estimate(
+            float(np.mean([e.value for e in single if e.value is not None])), method=method, n=n, reason=ONE_UNIT
+        )
+    table = confusion(target, prediction, size, replace(design, weight=None)).astype(np.int64)
+    if design.plain and size <= _MOST_DRAWN and not _has_rare_class(table):
         found = from_counts(table.ravel(), lambda c: _macro_f1(c.reshape(len(c), size, size)), confidence)
         if found.low is not None and "pseudo" not in found.method:
             return found
     ends = np.array([[e.value, e.low, e.high] for e in single], dtype=np.float64).mean(axis=0)
     value, low, high = (float(e) for e in ends)
-    return Estimate(value, low, high, confidence, "mean of the classes' Wilson limits", n)
+    return Estimate(value, low, high, confidence, method, n)
 
 
 def _has_rare_class(table: IntArray) -> bool:
@@ -166,8 +178,7 @@ def matthews_correlation(
     target: IntArray,
     prediction: IntArray,
     classes: int,
-    weight: FloatArray | None = None,
-    cluster: IntArray | None = None,
+    design: Design = SIMPLE,
     confidence: float = 0.95,
 ) -> Estimate:
     """Matthews' correlation in −1..1, for any number of classes (Gorodkin 2004); no value where there is one class.
@@ -177,25 +188,27 @@ def matthews_correlation(
     limit of the share that could be wrong.
     """
     known = (target >= 0) & (prediction >= 0)
-    weight, n = None if weight is None else in_range(weight), int(known.sum())
-    cells = confusion(target, prediction, classes, weight)
+    some, n = design.where(known), design.rows(known)
+    cells = confusion(target, prediction, classes, design)
     if cells.sum() <= 0:
         return Estimate.undefined("there are no rows with a label and a prediction", n)
     value = float(_matthews(cells[None])[0])
     if not np.isfinite(value):
         return Estimate.undefined("the labels or the predictions are all of one class", n)
+    if _one_unit(known, design):
+        return Estimate(value, method="delta method", n=n, reason=ONE_UNIT)
     if value >= 1 - 1e-12 and classes > _MOST_DRAWN:
-        return _all_right(known, cells, weight, cluster, confidence)
-    if (weight is None and cluster is None and classes <= _MOST_DRAWN) or abs(value) >= 1 - 1e-12:
-        effective = _effective_counts(cells, n, None if weight is None else weight[known], cluster, known)
+        return _all_right(known, cells, design, confidence)
+    if (design.plain and classes <= _MOST_DRAWN) or abs(value) >= 1 - 1e-12:
+        effective = _effective_counts(cells, n, some, int(np.count_nonzero(known)))
         found = from_counts(effective, lambda c: _matthews(c.reshape(len(c), classes, classes)), confidence)
         if found.low is None:
             return Estimate(value, method=found.method, n=n, reason=found.reason)
         return Estimate(value, found.low, found.high, confidence, found.method, n)
     slope = _matthews_slope(cells / cells.sum())[target[known], prediction[known]]
-    w = np.ones(n) if weight is None else weight[known]
-    influence = w * (slope - np.average(slope, weights=w)) / w.sum()
-    error, df = standard_error(influence, None if cluster is None else cluster[known], w)
+    w, whole = each_weight(some, len(slope)), whole_weight(some, len(slope))
+    influence = w * (slope - np.average(slope, weights=whole)) / whole.sum()
+    error, df = standard_error(influence, some)
     if error <= 0:
         return Estimate(value, method="delta method", n=n, reason="fewer than two independent units")
     half = float(student_quantile(normal_quantile(confidence), df)) * error / (1 - value**2)
@@ -203,29 +216,21 @@ def matthews_correlation(
     return Estimate(value, float(low), float(high), confidence, "delta method, Fisher z", n)
 
 
-def _all_right(
-    known: BoolArray, cells: FloatArray, weight: FloatArray | None, cluster: IntArray | None, confidence: float
-) -> Estimate:
+def _all_right(known: BoolArray, cells: FloatArray, design: Design, confidence: float) -> Estimate:
     """A correlation of 1. Where a share e of rows is wrong and the margins p stay, it is 1 − e / (1 − Σp²)."""
     stat = RowStatistic("accuracy", "proportion", known.astype(np.float64), known, None, "a label and a prediction")
-    right = estimate(stat, weight, cluster, confidence)
+    right = estimate(stat, design, confidence)
     assert right.low is not None
     share = cells.sum(axis=1) / cells.sum()
     low = max(-1.0, 1 - (1 - right.low) / (1 - float(share @ share)))
     return Estimate(1.0, low, 1.0, confidence, f"{right.method} of the share that is right", right.n)
 
 
-def _effective_counts(
-    cells: FloatArray, n: int, weight: FloatArray | None, cluster: IntArray | None, known: BoolArray
-) -> IntArray:
+def _effective_counts(cells: FloatArray, n: int, design: Design, stored: int) -> IntArray:
     """Whole counts of so many independent rows as there are, `[C²]`; every cell that has a row keeps one."""
-    if weight is None and cluster is None:
+    if design.plain:
         return cells.ravel().astype(np.int64)
-    w = np.ones(n) if weight is None else weight
-    if cluster is not None:
-        unit = np.unique(cluster[known], return_inverse=True)[1]
-        w = sums(unit, w, int(unit.max()) + 1)
-    scaled = cells.ravel() / cells.sum() * min(kish(w), n)
+    scaled = cells.ravel() / cells.sum() * min(effective_units(design, stored), n)
     return np.where(cells.ravel() > 0, np.maximum(np.rint(scaled), 1), 0).astype(np.int64)
 
 

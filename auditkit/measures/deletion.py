@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from auditkit.core.design import SIMPLE, Design
 from auditkit.core.estimate import Estimate
-from auditkit.core.types import FloatArray, IntArray
+from auditkit.core.types import FloatArray
 from auditkit.measures.difference import paired_mean
 
 
@@ -39,9 +40,8 @@ def deletion_test(
     share: FloatArray,
     by_attribution: FloatArray,
     at_random: FloatArray,
-    weight: FloatArray | None = None,
-    cluster: IntArray | None = None,
+    design: Design = SIMPLE,
     confidence: float = 0.95,
 ) -> Estimate:
     """Mean of `deletion_gain` over the rows, paired, with Student's t. An interval above 0 beats random orders."""
-    return paired_mean(deletion_gain(share, by_attribution, at_random), weight, cluster, confidence)
+    return paired_mean(deletion_gain(share, by_attribution, at_random), design, confidence)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from auditkit.core.design import SIMPLE, Design
 from auditkit.core.estimate import Estimate
 from auditkit.core.task import RowStatistic
-from auditkit.core.types import Better, FloatArray, IntArray
+from auditkit.core.types import Better, FloatArray
 from auditkit.measures.intervals import (
     Limits,
     mover_difference,
@@ -21,19 +22,17 @@ from auditkit.measures.rates import estimate, no_spread
 def difference(
     first: RowStatistic,
     second: RowStatistic,
-    first_weight: FloatArray | None = None,
-    second_weight: FloatArray | None = None,
-    first_cluster: IntArray | None = None,
-    second_cluster: IntArray | None = None,
+    first_design: Design = SIMPLE,
+    second_design: Design = SIMPLE,
     confidence: float = 0.95,
 ) -> Estimate:
     """`first − second` on two independent samples.
 
     Proportions: Newcombe's hybrid score interval (1998, method 10). Means: Welch's t with Satterthwaite's degrees of
-    freedom. Weights and clusters as in `rates.estimate`. `n` counts the rows of both. Raises `ValueError` where a
+    freedom. Designs as in `rates.estimate`. `n` counts the rows of both. Raises `ValueError` where a
     proportion meets a mean.
     """
-    pair = _pair(first, second, first_weight, second_weight, first_cluster, second_cluster)
+    pair = _pair(first, second, first_design, second_design)
     if isinstance(pair, Estimate):
         return pair
     one, two, n = pair
@@ -55,10 +54,8 @@ def difference(
 def relative_degradation(
     train: RowStatistic,
     test: RowStatistic,
-    train_weight: FloatArray | None = None,
-    test_weight: FloatArray | None = None,
-    train_cluster: IntArray | None = None,
-    test_cluster: IntArray | None = None,
+    train_design: Design = SIMPLE,
+    test_design: Design = SIMPLE,
     confidence: float = 0.95,
 ) -> Estimate:
     """How much worse `test` is than `train`, relative to `train`: 1 − test/train where higher is better, test/train − 1
@@ -67,7 +64,7 @@ def relative_degradation(
     The ratio takes MOVER-R (Donner and Zou 2012) from the limits of each sample. No value where train is 0, or where
     the statistic is negative or has no better direction; no interval where train may be 0.
     """
-    pair = _pair(train, test, train_weight, test_weight, train_cluster, test_cluster)
+    pair = _pair(train, test, train_design, test_design)
     if isinstance(pair, Estimate):
         return pair
     before, after, n = pair
@@ -99,8 +96,7 @@ def _worse(stat: RowStatistic, ratio: float) -> float:
 
 def paired_mean(
     values: FloatArray,
-    weight: FloatArray | None = None,
-    cluster: IntArray | None = None,
+    design: Design = SIMPLE,
     confidence: float = 0.95,
 ) -> Estimate:
     """Mean of one value a row (`[n]`; rows that are NaN do not count), by Student's t, cluster-robust.
@@ -110,21 +106,16 @@ def paired_mean(
     """
     counts = ~np.isnan(values)
     stat = RowStatistic("mean", "mean", np.where(counts, values, 0.0), counts, None, "a value")
-    return estimate(stat, weight, cluster, confidence)
+    return estimate(stat, design, confidence)
 
 
 def _pair(
-    first: RowStatistic,
-    second: RowStatistic,
-    first_weight: FloatArray | None,
-    second_weight: FloatArray | None,
-    first_cluster: IntArray | None,
-    second_cluster: IntArray | None,
+    first: RowStatistic, second: RowStatistic, first_design: Design, second_design: Design
 ) -> tuple[Moments, Moments, int] | Estimate:
     if first.kind != second.kind:
         raise ValueError(f"can't compare a {first.kind} with a {second.kind}")
-    one = moments(first, None, 1, first_weight, first_cluster)
-    two = moments(second, None, 1, second_weight, second_cluster)
+    one = moments(first, None, 1, first_design)
+    two = moments(second, None, 1, second_design)
     n = int(one.n[0] + two.n[0])
     for stat, found, which in ((first, one, "first"), (second, two, "second")):
         if found.too_large[0]:

@@ -8,10 +8,11 @@ from typing import Literal
 
 import numpy as np
 
+from auditkit.core.design import SIMPLE, Design
 from auditkit.core.estimate import Estimate
 from auditkit.core.outcomes import Groups
 from auditkit.core.task import GapRule, RowStatistic
-from auditkit.core.types import BoolArray, FloatArray, IntArray
+from auditkit.core.types import BoolArray
 from auditkit.measures import pairs
 from auditkit.measures.intervals import range_quantile, split_confidence
 from auditkit.measures.moments import TOO_LARGE, Moments, moments
@@ -45,8 +46,7 @@ def gap(
     rule: GapRule,
     stats: Sequence[RowStatistic],
     groups: Groups,
-    weight: FloatArray | None = None,
-    cluster: IntArray | None = None,
+    design: Design = SIMPLE,
     confidence: float = 0.95,
     min_group: int = 10,
 ) -> Gap:
@@ -64,7 +64,7 @@ def gap(
     if len(groups.labels) < 2:
         only = f" ({groups.labels[0]!r})" if groups.labels else ""
         return Gap(Estimate.undefined(f"a gap needs two groups, and '{groups.attribute}' has one{only}"))
-    found = [moments(stat, groups.codes, len(groups.labels), weight, cluster) for stat in chosen]
+    found = [moments(stat, groups.codes, len(groups.labels), design) for stat in chosen]
     defined = np.logical_and.reduce([m.defined for m in found])
     present = groups.sizes() > 0
     few = np.logical_or.reduce([(m.n < min_group) & m.defined for m in found])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from auditkit.core.design import SIMPLE, Design
 from auditkit.core.task import RowStatistic
 from auditkit.core.types import BoolArray, FloatArray, IntArray
 from auditkit.measures.intervals import Limits, student_quantile, wilson
@@ -17,7 +18,7 @@ MOST_WEIGHT = 1e100
 #: A spread this small against the values is round-off of equal values.
 _ROUND_OFF = 1e-12
 #: Kish's effective units up to here are one unit: it holds all the weight but some 0.005%.
-_MORE_THAN_ONE = 1 + 1e-4
+MORE_THAN_ONE = 1 + 1e-4
 
 
 @dataclass(frozen=True)
@@ -80,27 +81,35 @@ class Moments:
         return wilson(self.value, self.effective_at(z), z)
 
 
-def moments(
-    stat: RowStatistic,
-    codes: IntArray | None = None,
-    groups: int = 1,
-    weight: FloatArray | None = None,
-    cluster: IntArray | None = None,
-) -> Moments:
+def moments(stat: RowStatistic, codes: IntArray | None = None, groups: int = 1, design: Design = SIMPLE) -> Moments:
     """Moments of `stat` in each of `groups` groups; `codes` (`[n]`, all rows in one group without) name the groups.
 
-    `weight` (`[n]`, ≥ 0) and `cluster` (`[n]`, any integers: rows of one cluster are not independent) are optional.
+    `design` says how the rows were sampled. A row of weight 0 is no row.
     """
-    weight = None if weight is None else in_range(weight)
-    rows = np.flatnonzero(stat.counts if weight is None else stat.counts & (weight > 0))
+    rows = np.flatnonzero(stat.counts if design.weight is None else stat.counts & (design.weight > 0))
     everything = len(rows) == len(stat.counts)
     group = np.zeros(len(rows), dtype=np.int64) if codes is None else (codes if everything else codes[rows])
     values = stat.numerator if everything else stat.numerator[rows]
+    some = design if everything else design.where(rows)
     with np.errstate(over="ignore", invalid="ignore"):
-        if weight is None and cluster is None:
-            return _plain(values, group, groups, stat.kind == "mean")
-        w = np.ones(len(rows)) if weight is None else weight[rows]
-        return _weighted(values, group, groups, w, None if cluster is None else cluster[rows], stat.kind == "mean")
+        of_design = _plain if some.plain else _weighted
+        return of_design(values, group, groups, some, stat.kind == "mean")
+
+
+def copies(design: Design) -> FloatArray | None:
+    """How often each stored row occurs, float64 `[n]`; None: once."""
+    return None if design.count is None else design.count.astype(np.float64)
+
+
+def each_weight(design: Design, rows: int) -> FloatArray:
+    """The weight of one copy of each of the stored rows, `[rows]`, in range; ones without weights."""
+    return np.ones(rows) if design.weight is None else in_range(design.weight)
+
+
+def whole_weight(design: Design, rows: int) -> FloatArray:
+    """The weight of all copies of each of the stored rows together, `[rows]`, in range; ones for plain rows."""
+    weight, repeated = each_weight(design, rows), copies(design)
+    return weight if repeated is None else weight * repeated
 
 
 def in_range(weight: FloatArray) -> FloatArray:
@@ -115,49 +124,49 @@ def in_range(weight: FloatArray) -> FloatArray:
     return np.where(weight > 0, np.maximum(scaled, 2.0**-300), 0.0)
 
 
-def sums(of: IntArray, values: FloatArray | BoolArray, groups: int) -> FloatArray:
-    """Σ `values` (`[n]`) in each of `groups` groups, in the order of the rows."""
-    return np.bincount(of, weights=values, minlength=groups).astype(np.float64, copy=False)
+def sums(of: IntArray, values: FloatArray | BoolArray, groups: int, copies: FloatArray | None = None) -> FloatArray:
+    """Σ `values` (`[n]`) in each of `groups` groups, in the order of the rows, each row so many times (`copies`)."""
+    counted = values if copies is None else values * copies
+    return np.bincount(of, weights=counted, minlength=groups).astype(np.float64, copy=False)
 
 
-def _plain(values: FloatArray, group: IntArray, groups: int, mean: bool) -> Moments:
-    n = np.bincount(group, minlength=groups).astype(np.int64)
-    total = sums(group, values, groups)
+def _plain(values: FloatArray, group: IntArray, groups: int, design: Design, mean: bool) -> Moments:
+    k = copies(design)
+    n = np.bincount(group, weights=k, minlength=groups).astype(np.int64)
+    total = sums(group, values, groups, k)
     size, skewness = n.astype(np.float64), None
     with np.errstate(invalid="ignore", divide="ignore"):
         value = np.where(n > 0, total / size, np.nan)
         if mean:
-            squares = sums(group, (values - value[group]) ** 2, groups)
+            squares = sums(group, (values - value[group]) ** 2, groups, k)
             variance = np.where(n > 1, squares / (size - 1) / size, np.nan)
-            skewness = _skewness(group, (values - value[group]) / size[group], variance)
+            skewness = _skewness(group, (values - value[group]) / size[group], variance, k)
         else:
             variance = np.where(n > 1, value * (1 - value) / (size - 1), np.nan)
     variance = _without_round_off(variance, value)
     return Moments(n, value, variance, np.maximum(size - 1, 0), size, size, plain=True, skewness=skewness)
 
 
-def _weighted(
-    values: FloatArray, group: IntArray, groups: int, w: FloatArray, cluster: IntArray | None, mean: bool
-) -> Moments:
+def _weighted(values: FloatArray, group: IntArray, groups: int, design: Design, mean: bool) -> Moments:
     """Linearised variance of a ratio over cluster totals, with Bell and McCaffrey's (2002) bias correction (CR2) and
     degrees of freedom for a mean. With equal weights and one row a cluster it is s²/n with n − 1."""
-    n = np.bincount(group, minlength=groups).astype(np.int64)
-    of, size, total = _units(values, group, w, cluster)
-    whole = sums(of, size, groups)
+    n = np.bincount(group, weights=design.count, minlength=groups).astype(np.int64)
+    of, size, total, k = _units(values, group, design)
+    whole = sums(of, size, groups, k)
     with np.errstate(invalid="ignore", divide="ignore"):
-        value = np.where(whole > 0, sums(of, total, groups) / whole, np.nan)
+        value = np.where(whole > 0, sums(of, total, groups, k) / whole, np.nan)
         if not mean:
             value = np.clip(value, 0.0, 1.0)
     share = size / whole[of]
     residual = total / size - value[of]
-    variance, df, squares = _bell_mccaffrey(of, groups, share, residual)
-    skewness = _skewness(of, share * residual, variance) if mean else None
+    variance, df, squares = _bell_mccaffrey(of, groups, share, residual, k)
+    skewness = _skewness(of, share * residual, variance, k) if mean else None
     variance = _without_round_off(variance, value)
     with np.errstate(invalid="ignore", divide="ignore"):
         units = np.where(squares > 0, 1.0 / squares, 0.0)
         effective = value * (1 - value) / (1 - squares) / variance
     # Where one unit holds all the weight but a trace, the others say nothing of how far that one may be off.
-    several = units > _MORE_THAN_ONE
+    several = units > MORE_THAN_ONE
     variance, df = np.where(several, variance, np.nan), np.where(several, df, 0.0)
     known = np.isfinite(effective) & (variance > 0) & several
     effective = np.minimum(np.where(known, effective, units), n)
@@ -165,35 +174,37 @@ def _weighted(
 
 
 def _units(
-    values: FloatArray, group: IntArray, w: FloatArray, cluster: IntArray | None
-) -> tuple[IntArray, FloatArray, FloatArray]:
-    """The independent units: the group, the weight and the weighted sum of each."""
-    if cluster is None:
-        return group, w, w * values
-    _, compact = np.unique(cluster, return_inverse=True)
+    values: FloatArray, group: IntArray, design: Design
+) -> tuple[IntArray, FloatArray, FloatArray, FloatArray | None]:
+    """The independent units: the group, the weight, the weighted sum and the number of copies of each."""
+    if design.cluster is None:
+        w = each_weight(design, len(values))
+        return group, w, w * values, copies(design)
+    w = whole_weight(design, len(values))
+    _, compact = np.unique(design.cluster, return_inverse=True)
     width = int(compact.max()) + 1 if len(compact) else 1
     keys, unit = np.unique(group * width + compact, return_inverse=True)
     size = sums(unit, w, len(keys))
-    return (keys // width).astype(np.int64), size, sums(unit, w * values, len(keys))
+    return (keys // width).astype(np.int64), size, sums(unit, w * values, len(keys)), None
 
 
 def _bell_mccaffrey(
-    of: IntArray, groups: int, share: FloatArray, residual: FloatArray
+    of: IntArray, groups: int, share: FloatArray, residual: FloatArray, k: FloatArray | None
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Variance, degrees of freedom, and Σ share² of each group, from its units' shares of the weight.
+    """Variance, degrees of freedom, and Σ share² of each group, from its units' shares of the weight (`k` copies).
 
     The residual of unit i has variance M_ii σ², M_ij = δ_ij − h_i − h_j + Σh². Dividing its square by M_ii makes the
     variance unbiased, and the degrees of freedom are Satterthwaite's, (Σh²)² / tr(B²), B_ij = √(a_i a_j) M_ij.
     """
 
     def total(x: FloatArray) -> FloatArray:
-        return sums(of, x, groups)
+        return sums(of, x, groups, k)
 
     squares = total(share**2)
     leverage = 1 - 2 * share + squares[of]
     alone = leverage <= 1e-12
     a = np.where(alone, 0.0, share**2 / np.where(alone, 1.0, leverage))
-    several = sums(of, ~alone, groups) > 1
+    several = sums(of, ~alone, groups, k) > 1
     squared = np.where(a > 0, residual**2, 0.0)
     variance = np.where(several, total(a * squared), np.nan)
     a0, a1, a2 = total(a), total(a * share), total(a * share**2)
@@ -204,11 +215,12 @@ def _bell_mccaffrey(
     return variance, df, squares
 
 
-def _skewness(of: IntArray, residual: FloatArray, variance: FloatArray) -> FloatArray:
-    """Σ (residual / √variance)³ of each group, `residual` being each unit's share of the error; 0 without variance."""
+def _skewness(of: IntArray, residual: FloatArray, variance: FloatArray, k: FloatArray | None) -> FloatArray:
+    """Σ (residual / √variance)³ of each group, `residual` being each unit's share of the error (`k` copies of it); 0
+    without variance."""
     known = np.isfinite(variance) & (variance > 0)
     error = np.sqrt(np.where(known, variance, np.inf))
-    return np.where(known, sums(of, (residual / error[of]) ** 3, len(variance)), 0.0)
+    return np.where(known, sums(of, (residual / error[of]) ** 3, len(variance), k), 0.0)
 
 
 def _without_round_off(variance: FloatArray, value: FloatArray) -> FloatArray:

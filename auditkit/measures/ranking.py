@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.optimize import brentq
 
+from auditkit.core.design import SIMPLE, Design
 from auditkit.core.estimate import Estimate
-from auditkit.core.types import BoolArray, FloatArray, IntArray
-from auditkit.measures.influence import kish, standard_error
+from auditkit.core.types import BoolArray, FloatArray
+from auditkit.measures.influence import ONE_UNIT, effective_units, is_one_unit, standard_error
 from auditkit.measures.intervals import normal_quantile
-from auditkit.measures.moments import in_range, sums
+from auditkit.measures.moments import copies, each_weight, sums, whole_weight
 
 #: With fewer expected misrankings of a row than this, DeLong's variance rests on too few of them.
 _FEW = 3.0
@@ -18,8 +21,7 @@ _FEW = 3.0
 def roc_auc(
     score: FloatArray,
     positive: BoolArray,
-    weight: FloatArray | None = None,
-    cluster: IntArray | None = None,
+    design: Design = SIMPLE,
     confidence: float = 0.95,
 ) -> Estimate:
     """P(score of a positive > score of a negative) + ½ P(equal), from `score` `[n]` and `positive` `[n]`.
@@ -28,24 +30,23 @@ def roc_auc(
     Near 0 and 1 (fewer than three rows' worth of misrankings), where DeLong's variance vanishes, the wider of it and
     the score interval of Newcombe (2006, method 5). Rows whose score is not finite do not count. O(n log n).
     """
-    known = np.isfinite(score) & (True if weight is None else weight > 0)
-    s, y = score[known], positive[known]
-    w = np.ones(len(s)) if weight is None else in_range(weight[known])
-    n = len(s)
+    known = np.isfinite(score) & (True if design.weight is None else design.weight > 0)
+    s, y, some, n = score[known], positive[known], design.where(known), design.rows(known)
     if y.all() or not y.any():
         lacking = "positive" if not y.any() else "negative"
         return Estimate.undefined(f"there are no rows with a {lacking} label and a score", n)
-    beaten = _placements(s, y, w)
-    value = min(1.0, float(np.average(beaten[y], weights=w[y])))
+    whole = whole_weight(some, len(s))
+    beaten = _placements(s, y, whole)
+    value = min(1.0, float(np.average(beaten[y], weights=whole[y])))
+    if is_one_unit(some, len(s)):
+        return Estimate(value, method="DeLong, logit", n=n, reason=ONE_UNIT)
     z = normal_quantile(confidence)
-    m = (kish(w[y]), kish(w[~y]))
+    m = _units_of(y, replace(some, cluster=None))
     few = min(value, 1 - value) * min(m) < _FEW
-    error, _ = _delong_error(beaten, value, y, w, None if cluster is None else cluster[known])
+    error, _ = _delong_error(beaten, value, y, some)
     ends: list[tuple[float, float]] = [] if error <= 0 or not 0 < value < 1 else [_logit(value, error, z)]
     if few or not ends:
-        if cluster is not None:
-            m = _cluster_units(y, w, cluster[known])
-        ends.append(_newcombe(value, *m, z))
+        ends.append(_newcombe(value, *_units_of(y, some), z))
     method = "DeLong, logit" if len(ends) == 1 and not few else "DeLong, logit; Newcombe's method 5 near the end"
     return Estimate(value, min(e[0] for e in ends), max(e[1] for e in ends), confidence, method, n)
 
@@ -63,24 +64,27 @@ def _placements(s: FloatArray, y: BoolArray, w: FloatArray) -> FloatArray:
     return placed
 
 
-def _delong_error(
-    placed: FloatArray, value: float, y: BoolArray, w: FloatArray, cluster: IntArray | None
-) -> tuple[float, float]:
+def _delong_error(placed: FloatArray, value: float, y: BoolArray, design: Design) -> tuple[float, float]:
     """Standard error from the placements; unweighted and unclustered it is DeLong's."""
-    if cluster is None:
-        return float(np.sqrt(sum(_mean_variance(placed[side], value, w[side]) for side in (y, ~y)))), np.inf
-    whole = np.where(y, w[y].sum(), w[~y].sum())
-    return standard_error(w * (placed - value) / whole, cluster)
+    if design.cluster is None:
+        sides = (_mean_variance(placed[side], value, design.where(side)) for side in (y, ~y))
+        return float(np.sqrt(sum(sides))), np.inf
+    whole = whole_weight(design, len(y))
+    share = each_weight(design, len(y)) / np.where(y, whole[y].sum(), whole[~y].sum())
+    return standard_error(share * (placed - value), replace(design, weight=None))
 
 
-def _mean_variance(x: FloatArray, mean: float, w: FloatArray) -> float:
+def _mean_variance(x: FloatArray, mean: float, design: Design) -> float:
     """Variance of a weighted mean, unbiased for equal variances; 0 for one row."""
-    share = w / w.sum()
-    leverage = 1 - 2 * share + np.sum(share**2)
-    if len(x) < 2:
+    repeated = copies(design)
+    times = np.ones(len(x)) if repeated is None else repeated
+    share = each_weight(design, len(x))
+    share = share / np.sum(times * share)
+    leverage = 1 - 2 * share + np.sum(times * share**2)
+    if times.sum() < 2:
         return 0.0
     several = leverage > 1e-12  # a row that has all the weight says nothing of the spread
-    return float(np.sum(share[several] ** 2 * (x[several] - mean) ** 2 / leverage[several]))
+    return float(np.sum((times * share**2 * (x - mean) ** 2)[several] / leverage[several]))
 
 
 def _logit(value: float, error: float, z: float) -> tuple[float, float]:
@@ -108,8 +112,7 @@ def _newcombe(value: float, positives: float, negatives: float, z: float) -> tup
     return low, high
 
 
-def _cluster_units(y: BoolArray, w: FloatArray, cluster: IntArray) -> tuple[float, float]:
-    """Kish's effective number of clusters among the positives and among the negatives."""
-    _, unit = np.unique(cluster, return_inverse=True)
-    size = int(unit.max()) + 1
-    return kish(sums(unit[y], w[y], size)), kish(sums(unit[~y], w[~y], size))
+def _units_of(y: BoolArray, design: Design) -> tuple[float, float]:
+    """Kish's effective number of units among the positives and among the negatives."""
+    first, second = (effective_units(design.where(side), int(np.count_nonzero(side))) for side in (y, ~y))
+    return first, second

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from auditkit.core.design import SIMPLE, Design
 from auditkit.core.estimate import Estimate
 from auditkit.core.outcomes import Groups
 from auditkit.core.task import RowStatistic
-from auditkit.core.types import BoolArray, FloatArray, IntArray
+from auditkit.core.types import BoolArray, FloatArray
 from auditkit.measures.intervals import clopper_pearson, normal_quantile, student_quantile, wilson
 from auditkit.measures.moments import TOO_LARGE, Moments, moments
 
@@ -17,36 +18,34 @@ FEW_ROWS = 40.0
 
 def estimate(
     stat: RowStatistic,
-    weight: FloatArray | None = None,
-    cluster: IntArray | None = None,
+    design: Design = SIMPLE,
     confidence: float = 0.95,
 ) -> Estimate:
     """`stat` over all its rows, Σ w·numerator / Σ w over the rows that count.
 
     Proportions take Wilson's interval, modified near 0 and 1 (Brown, Cai and DasGupta 2001); up to 40 rows, where that
-    covers badly, Clopper and Pearson's. Weights (`[n]`, ≥ 0) and clusters (`[n]`) enter through the linearised
+    covers badly, Clopper and Pearson's. Weights and clusters (`design`) enter through the linearised
     variance of the ratio as an effective number of rows (Korn and Graubard 1998). Means take Student's t,
     cluster-robust with Bell and McCaffrey's (2002) degrees of freedom, and reach further out on the side of a long tail
     (Hall 1992: losses are skewed, and t alone ends too early); where no value is negative the lower end is at least 0.
     A mean of one row, or of equal values, has no interval and says why. Without rows: no value, and why. Values too
     large to be squared leave no interval, values too large to be summed (or infinite ones) no value.
     """
-    found = moments(stat, None, 1, weight, cluster)
+    found = moments(stat, None, 1, design)
     return _estimates(stat, found, (stat.name,), confidence)[0]
 
 
 def by_group(
     stat: RowStatistic,
     groups: Groups,
-    weight: FloatArray | None = None,
-    cluster: IntArray | None = None,
+    design: Design = SIMPLE,
     confidence: float = 0.95,
 ) -> tuple[Estimate, ...]:
     """`stat` in each group, aligned with `groups.labels`; intervals are pointwise, as in `estimate`.
 
     A group without a row that counts has no value: its reason names what is missing. Σ over groups costs O(rows).
     """
-    found = moments(stat, groups.codes, len(groups.labels), weight, cluster)
+    found = moments(stat, groups.codes, len(groups.labels), design)
     return _estimates(stat, found, groups.labels, confidence)
 
 

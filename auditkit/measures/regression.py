@@ -7,48 +7,46 @@ from dataclasses import replace
 
 import numpy as np
 
+from auditkit.core.design import SIMPLE, Design
 from auditkit.core.estimate import Estimate
-from auditkit.core.types import FloatArray, IntArray
+from auditkit.core.types import FloatArray
 from auditkit.measures.difference import paired_mean
 from auditkit.measures.influence import standard_error
 from auditkit.measures.intervals import normal_quantile, student_quantile
-from auditkit.measures.moments import TOO_LARGE, in_range
+from auditkit.measures.moments import TOO_LARGE, each_weight, whole_weight
 
-# In every function: `target`, `prediction` and `weight` are float64 `[n]`, `cluster` int64 `[n]`. Rows where target or
-# prediction is not finite do not count. An error too large for a float leaves no value, as its row must not be dropped.
+# In every function: `target` and `prediction` are float64 `[n]`. Rows where target or prediction is not finite do not
+# count. An error too large for a float leaves no value, as its row must not be dropped.
 
 
 def mean_error(
     target: FloatArray,
     prediction: FloatArray,
-    weight: FloatArray | None = None,
-    cluster: IntArray | None = None,
+    design: Design = SIMPLE,
     confidence: float = 0.95,
 ) -> Estimate:
     """Mean of prediction − target, in the target's unit: positive where the model answers too much. Student's t."""
-    return paired_mean(errors(target, prediction), weight, cluster, confidence)
+    return paired_mean(errors(target, prediction), design, confidence)
 
 
 def mean_absolute_error(
     target: FloatArray,
     prediction: FloatArray,
-    weight: FloatArray | None = None,
-    cluster: IntArray | None = None,
+    design: Design = SIMPLE,
     confidence: float = 0.95,
 ) -> Estimate:
     """Mean of |prediction − target|, in the target's unit. Student's t; the lower end is at least 0."""
-    return paired_mean(np.abs(errors(target, prediction)), weight, cluster, confidence)
+    return paired_mean(np.abs(errors(target, prediction)), design, confidence)
 
 
 def mean_squared_error(
     target: FloatArray,
     prediction: FloatArray,
-    weight: FloatArray | None = None,
-    cluster: IntArray | None = None,
+    design: Design = SIMPLE,
     confidence: float = 0.95,
 ) -> Estimate:
     """Mean of (prediction − target)², in the target's unit squared. Student's t; the lower end is at least 0."""
-    return paired_mean(squared_errors(target, prediction), weight, cluster, confidence)
+    return paired_mean(squared_errors(target, prediction), design, confidence)
 
 
 def errors(target: FloatArray, prediction: FloatArray) -> FloatArray:
@@ -67,12 +65,11 @@ def squared_errors(target: FloatArray, prediction: FloatArray) -> FloatArray:
 def root_mean_squared_error(
     target: FloatArray,
     prediction: FloatArray,
-    weight: FloatArray | None = None,
-    cluster: IntArray | None = None,
+    design: Design = SIMPLE,
     confidence: float = 0.95,
 ) -> Estimate:
     """Root of the mean squared error, in the target's unit; its limits are the roots of those."""
-    squared = mean_squared_error(target, prediction, weight, cluster, confidence)
+    squared = mean_squared_error(target, prediction, design, confidence)
     if squared.value is None:
         return squared
     root = math.sqrt(squared.value)
@@ -85,8 +82,7 @@ def root_mean_squared_error(
 def r_squared(
     target: FloatArray,
     prediction: FloatArray,
-    weight: FloatArray | None = None,
-    cluster: IntArray | None = None,
+    design: Design = SIMPLE,
     confidence: float = 0.95,
 ) -> Estimate:
     """R² = 1 − Σ(prediction − target)² / Σ(target − mean)², at most 1, negative where the mean would do better.
@@ -94,12 +90,12 @@ def r_squared(
     Interval: the delta method on ln(1 − R²), a log ratio of two means, with Student's t and cluster totals. No value
     where the target has no spread; no interval where every prediction is exact.
     """
-    known = np.isfinite(target) & np.isfinite(prediction) & (True if weight is None else weight > 0)
-    y, n = target[known], int(known.sum())
+    known = np.isfinite(target) & np.isfinite(prediction) & (True if design.weight is None else design.weight > 0)
+    some, y, n = design.where(known), target[known], design.rows(known)
     if n < 2 or float(y.max()) == float(y.min()):
         return Estimate.undefined("the target has no spread on these rows", n)
-    w = np.ones(n) if weight is None else in_range(weight[known])
-    share = w / w.sum()
+    weight = whole_weight(some, len(y))
+    share = weight / weight.sum()
     with np.errstate(over="ignore", invalid="ignore"):
         squared = squared_errors(y, prediction[known])
         spread = (y - float(share @ y)) ** 2
@@ -111,8 +107,8 @@ def r_squared(
         return Estimate.undefined(TOO_LARGE, n)
     if missed <= 1e-24 * total:
         return Estimate(value, method="delta method", n=n, reason="every prediction is exact, so errors have no spread")
-    influence = share * (squared / missed - spread / total)
-    error, df = standard_error(influence, None if cluster is None else cluster[known], w)
+    each = each_weight(some, len(y)) / weight.sum()
+    error, df = standard_error(each * (squared / missed - spread / total), some)
     if error <= 0:
         return Estimate(value, method="delta method", n=n, reason="there are fewer than two independent units")
     half = float(student_quantile(normal_quantile(confidence), df)) * error

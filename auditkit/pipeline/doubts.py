@@ -70,7 +70,7 @@ def doubts_about(evidence: Evidence, sampled: Sequence[str] = ()) -> list[Doubt]
 def _of_split(evidence: Evidence, split: str) -> list[Doubt]:
     outcomes = evidence.outcomes(split)
     found = []
-    unscored = int((~outcomes.scored).sum())
+    unscored = outcomes.rows_where(~outcomes.scored)
     if unscored:
         found.append(Doubt(split, f"{unscored:,} rows of {split} could not be scored: the value is that of the rest."))
     if _constant(outcomes):
@@ -95,7 +95,7 @@ def _constant(outcomes: Outcomes) -> bool:
     if (counts & outcomes.labelled).any():
         counts = counts & outcomes.labelled
     decisions = outcomes.prediction[counts].astype(np.float64)
-    if len(decisions) < 2:
+    if outcomes.rows_where(counts) < 2:
         return False
     return bool(np.ptp(decisions) <= 1e-9 * np.max(np.abs(decisions)))
 

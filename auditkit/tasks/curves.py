@@ -22,9 +22,8 @@ def calibration_of(
     score: FloatArray, correct: FloatArray, brier: Estimate, outcomes: Outcomes, what: str, confidence: float, bins: int
 ) -> Calibration:
     """Calibration of `score` (`[n]`, NaN where unknown) against `correct` (`[n]`, 0, 1 or NaN); `what` is the event."""
-    weight, cluster = outcomes.weight, outcomes.cluster
-    error = expected_calibration_error(score, correct, bins, weight, confidence, cluster)
-    curve = reliability(score, correct, bins, weight, cluster, confidence)
+    error = expected_calibration_error(score, correct, bins, outcomes.design, confidence)
+    curve = reliability(score, correct, bins, outcomes.design, confidence)
     metrics = (
         Metric("expected_calibration_error", error, Better.LOWER),
         Metric("brier", brier, Better.LOWER),

@@ -60,7 +60,7 @@ def _gap(rule: GapRule, split: Split) -> Estimate:
     evidence = _evidence(split)
     outcomes = evidence.outcomes("test")
     statistics = evidence.task.statistics(outcomes)
-    return gap(rule, statistics, evidence.groups("test", "sex"), cluster=outcomes.cluster).estimate
+    return gap(rule, statistics, evidence.groups("test", "sex"), outcomes.design).estimate
 
 
 def test_between_which_groups_a_gap_can_hide_is_said() -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from auditkit.core.design import Design
 from auditkit.measures import classification
 from auditkit.measures.bootstrap import from_counts
 from auditkit.measures.classification import (
@@ -31,17 +32,19 @@ def test_values_are_scikit_learns(weighted):
     t, p = three_classes(rng, 700)
     w = rng.random(700) if weighted else None
     close = {"abs": 1e-12}
-    assert confusion(t, p, 3, w) == pytest.approx(metrics.confusion_matrix(t, p, sample_weight=w))
-    assert balanced_accuracy(t, p, LABELS, w).value == pytest.approx(
+    assert confusion(t, p, 3, Design(w)) == pytest.approx(metrics.confusion_matrix(t, p, sample_weight=w))
+    assert balanced_accuracy(t, p, LABELS, Design(w)).value == pytest.approx(
         metrics.balanced_accuracy_score(t, p, sample_weight=w), **close
     )
-    assert macro_f1(t, p, LABELS, w).value == pytest.approx(
+    assert macro_f1(t, p, LABELS, Design(w)).value == pytest.approx(
         metrics.f1_score(t, p, average="macro", sample_weight=w), **close
     )
-    assert matthews_correlation(t, p, 3, w).value == pytest.approx(
+    assert matthews_correlation(t, p, 3, Design(w)).value == pytest.approx(
         metrics.matthews_corrcoef(t, p, sample_weight=w), **close
     )
-    assert f1(t == 1, p == 1, w).value == pytest.approx(metrics.f1_score(t == 1, p == 1, sample_weight=w), **close)
+    assert f1(t == 1, p == 1, Design(w)).value == pytest.approx(
+        metrics.f1_score(t == 1, p == 1, sample_weight=w), **close
+    )
 
 
 def test_losses_are_scikit_learns():
@@ -101,10 +104,10 @@ def test_coverage(name, clustered):
         c = np.repeat(np.arange(150), 4) if clustered else None
         t, p = (np.repeat(t, 4), np.repeat(p, 4)) if clustered else (t, p)
         found = {
-            "f1": lambda t, p, c: f1(t == 1, p == 1, None, c),
-            "macro_f1": lambda t, p, c: macro_f1(t, p, LABELS, None, c),
-            "matthews": lambda t, p, c: matthews_correlation(t, p, 3, None, c),
-            "balanced": lambda t, p, c: balanced_accuracy(t, p, LABELS, None, c),
+            "f1": lambda t, p, c: f1(t == 1, p == 1, Design(cluster=c)),
+            "macro_f1": lambda t, p, c: macro_f1(t, p, LABELS, Design(cluster=c)),
+            "matthews": lambda t, p, c: matthews_correlation(t, p, 3, Design(cluster=c)),
+            "balanced": lambda t, p, c: balanced_accuracy(t, p, LABELS, Design(cluster=c)),
         }[name](t, p, c)
         assert_sound(found)
         hits.append(covers(found, float(truth)))
@@ -117,10 +120,10 @@ def test_when_everything_is_right_there_is_still_width(n, weighted):
     t = np.arange(n) % 3
     w, c = (np.linspace(1, 2, n), np.arange(n)) if weighted else (None, None)
     for found in (
-        f1(t == 0, t == 0, w, c),
-        macro_f1(t, t, LABELS, w, c),
-        matthews_correlation(t, t, 3, w, c),
-        balanced_accuracy(t, t, LABELS, w, c),
+        f1(t == 0, t == 0, Design(w, c)),
+        macro_f1(t, t, LABELS, Design(w, c)),
+        matthews_correlation(t, t, 3, Design(w, c)),
+        balanced_accuracy(t, t, LABELS, Design(w, c)),
     ):
         assert found.value == pytest.approx(1.0)
         assert_sound(found)
@@ -170,11 +173,11 @@ def test_counts_bootstrap_without_an_interval_where_replicates_are_undefined():
 def test_coverage_of_the_correlation_with_weights_that_hang_together_with_the_rows(clustered):
     rng = np.random.default_rng(6)
     target, prediction, weight, _ = _rare(rng, 1_000_000, clustered=False)
-    truth = matthews_correlation(target, prediction, 2, weight).value
+    truth = matthews_correlation(target, prediction, 2, Design(weight)).value
     hits = []
     for _ in range(250):
         *rows, cluster = _rare(rng, 300, clustered)
-        hits.append(covers(matthews_correlation(rows[0], rows[1], 2, rows[2], cluster), truth))
+        hits.append(covers(matthews_correlation(rows[0], rows[1], 2, Design(rows[2], cluster)), truth))
     assert np.mean(hits) >= 0.915  # 0.88 with as many degrees of freedom as rows
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from auditkit.core.design import Design
 from auditkit.core.types import Better
 from auditkit.measures.difference import difference, paired_mean, relative_degradation
 from tests.measures.samples import assert_sound, covers, mean, proportion
@@ -109,7 +110,7 @@ def test_clusters_widen_a_paired_mean():
     hits, naive = [], []
     for _ in range(200):
         values = rng.normal(size=40)[cluster] + rng.normal(size=1000)
-        hits.append(covers(paired_mean(values, None, cluster), 0.0))
+        hits.append(covers(paired_mean(values, Design(cluster=cluster)), 0.0))
         naive.append(covers(paired_mean(values), 0.0))
     assert np.mean(hits) > 0.92
     assert np.mean(naive) < 0.6

@@ -13,6 +13,7 @@ from fairlearn.metrics import (
     true_positive_rate,
 )
 
+from auditkit.core.design import Design
 from auditkit.measures import pairs
 from auditkit.measures.difference import difference
 from auditkit.measures.gaps import gap
@@ -47,7 +48,7 @@ def test_weighted_values_are_fairlearns():
     rng = np.random.default_rng(0)
     code, y, predicted, w = rng.integers(0, 4, 900), rng.random(900) < 0.4, rng.random(900) < 0.5, rng.random(900)
     expected = demographic_parity_difference(y, predicted, sensitive_features=code, sample_weight=w)
-    found = gap(rule("selected"), odds(y, predicted), groups(code, 4), w)
+    found = gap(rule("selected"), odds(y, predicted), groups(code, 4), Design(w))
     assert found.estimate.value == pytest.approx(expected, abs=1e-12)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from auditkit.core.design import Design
 from auditkit.core.task import RowStatistic
 from auditkit.core.types import Better
 from auditkit.measures.rates import estimate
@@ -21,6 +22,6 @@ def test_a_dominating_weight_leaves_one_row_of_evidence(rest: float, kind: str) 
     for _ in range(100):
         hit = (rng.random(400) < 0.5).astype(np.float64)
         statistic = RowStatistic("accuracy", kind, hit, np.ones(400, dtype=np.bool_), Better.HIGHER, "any")  # type: ignore[arg-type]
-        found = estimate(statistic, weight)
+        found = estimate(statistic, Design(weight))
         wrong += found.low is not None and (found.low > 0.6 or (found.high or 0.0) < 0.4)
     assert wrong <= 5

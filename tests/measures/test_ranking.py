@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
+from auditkit.core.design import Design
 from auditkit.measures.ranking import roc_auc
 from tests.measures.samples import assert_sound, covers
 
@@ -20,7 +21,7 @@ def test_the_area_is_scikit_learns(ties, weighted):
     rng = np.random.default_rng(0)
     score, y = scores(rng, 80, 300, 0.8, ties)
     w = rng.random(380) if weighted else None
-    assert roc_auc(score, y, w).value == pytest.approx(roc_auc_score(y, score, sample_weight=w), abs=1e-12)
+    assert roc_auc(score, y, Design(w)).value == pytest.approx(roc_auc_score(y, score, sample_weight=w), abs=1e-12)
 
 
 def delong(score, y):
@@ -68,7 +69,7 @@ def test_perfect_and_reversed_rankings_keep_width(n, sign):
     found = roc_auc(sign * y.astype(float), y)
     assert found.value == (1.0 if sign == 1 else 0.0)
     assert_sound(found)
-    assert_sound(roc_auc(sign * y.astype(float), y, np.linspace(1, 3, 2 * n), np.arange(2 * n)))
+    assert_sound(roc_auc(sign * y.astype(float), y, Design(np.linspace(1, 3, 2 * n), np.arange(2 * n))))
 
 
 def test_all_scores_alike_is_one_half():
@@ -92,6 +93,6 @@ def test_rows_without_a_score_do_not_count():
 def test_clusters_widen_as_the_rows_that_they_repeat():
     score, y = scores(np.random.default_rng(3), 60, 90, 0.75)
     single = roc_auc(score, y)
-    many = roc_auc(np.repeat(score, 6), np.repeat(y, 6), None, np.repeat(np.arange(150), 6))
+    many = roc_auc(np.repeat(score, 6), np.repeat(y, 6), Design(cluster=np.repeat(np.arange(150), 6)))
     assert many.value == pytest.approx(single.value)
     assert many.interval == pytest.approx(single.interval, abs=0.003)

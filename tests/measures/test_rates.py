@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from auditkit.core.design import Design
 from auditkit.measures.moments import moments
 from auditkit.measures.rates import by_group, estimate
 from tests.measures.samples import assert_sound, covers, groups, mean, proportion
@@ -54,7 +55,7 @@ def test_coverage_of_a_rate_is_at_least_92_percent(n):
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_every_rate_of_sampled_rows_has_width(n, share):
     assert_sound(estimate(proportion(np.arange(n) < share * n)))
-    assert_sound(estimate(proportion(np.arange(n) < share * n), np.linspace(0.5, 2, n), np.arange(n) // 2))
+    assert_sound(estimate(proportion(np.arange(n) < share * n), Design(np.linspace(0.5, 2, n), np.arange(n) // 2)))
 
 
 def test_no_rows_is_no_value():
@@ -74,14 +75,14 @@ def test_equal_weights_and_single_row_clusters_change_nothing():
     for stat in (proportion(rng.random(300) < 0.2), mean(rng.normal(size=300))):
         plain = estimate(stat)
         for weight, cluster in ((np.full(300, 2.5), None), (None, np.arange(300)), (np.ones(300), np.arange(300))):
-            found = estimate(stat, weight, cluster)
+            found = estimate(stat, Design(weight, cluster))
             assert (found.value, *found.interval) == pytest.approx((plain.value, *plain.interval), rel=1e-9)
 
 
 def test_whole_weights_give_the_value_of_duplicated_rows():
     rng = np.random.default_rng(1)
     x, times = rng.random(200) < 0.3, rng.integers(1, 5, 200)
-    weighted = estimate(proportion(x), times.astype(float))
+    weighted = estimate(proportion(x), Design(times.astype(float)))
     assert weighted.value == pytest.approx(estimate(proportion(np.repeat(x, times))).value, abs=1e-15)
     assert weighted.high - weighted.low > 1.02 * (lambda e: e.high - e.low)(estimate(proportion(np.repeat(x, times))))
 
@@ -90,16 +91,16 @@ def test_whole_weights_give_the_value_of_duplicated_rows():
 def test_rows_duplicated_within_clusters_give_the_width_of_single_ones(make):
     x = np.random.default_rng(2).random(150)
     single = estimate(make(x))
-    doubled = estimate(make(np.repeat(x, 4)), None, np.repeat(np.arange(150), 4))
+    doubled = estimate(make(np.repeat(x, 4)), Design(cluster=np.repeat(np.arange(150), 4)))
     assert doubled.interval == pytest.approx(single.interval, rel=1e-9)
     ignored = estimate(make(np.repeat(x, 4)))
     assert ignored.high - ignored.low < 0.6 * (single.high - single.low)
 
 
 def test_rows_without_weight_do_not_count():
-    found = estimate(proportion([1, 0, 0, 0]), np.array([1.0, 1.0, 0.0, 0.0]))
+    found = estimate(proportion([1, 0, 0, 0]), Design(np.array([1.0, 1.0, 0.0, 0.0])))
     assert (found.value, found.n) == (0.5, 2)
-    assert estimate(proportion([1, 0]), np.zeros(2)).value is None
+    assert estimate(proportion([1, 0]), Design(np.zeros(2))).value is None
 
 
 def test_a_mean_takes_student_t():
@@ -120,7 +121,7 @@ def test_a_mean_without_spread_has_no_interval_and_says_why(values):
 def test_degrees_of_freedom_are_bell_and_mccaffreys():
     rng = np.random.default_rng(4)
     w, x = rng.exponential(1, 25), rng.normal(size=25)
-    found = moments(mean(x), None, 1, w, None)
+    found = moments(mean(x), None, 1, Design(w))
     h = w / w.sum()
     hat = np.eye(25) - np.outer(np.ones(25), h)
     spread = hat @ hat.T
@@ -138,7 +139,7 @@ def test_coverage_with_clusters(clusters, size, same):
     for _ in range(250):
         shared, own = rng.random(clusters) < 0.3, rng.random(len(cluster)) < 0.3
         x = np.where(rng.random(len(cluster)) < same**0.5, shared[cluster], own)
-        hits.append(covers(estimate(proportion(x), None, cluster), 0.3))
+        hits.append(covers(estimate(proportion(x), Design(cluster=cluster)), 0.3))
     assert np.mean(hits) > 0.92
 
 
@@ -148,7 +149,7 @@ def test_coverage_with_weights(sigma):
     hits = []
     for _ in range(300):
         w = np.exp(rng.normal(0, sigma, 200))
-        hits.append(covers(estimate(proportion(rng.random(200) < 0.1), w), 0.1))
+        hits.append(covers(estimate(proportion(rng.random(200) < 0.1), Design(w)), 0.1))
     assert np.mean(hits) > 0.92
 
 
@@ -161,7 +162,7 @@ def test_coverage_with_weights(sigma):
 def test_no_input_breaks_an_estimate(rows, weighted, clustered):
     x, w, c = (np.array(column) for column in zip(*rows, strict=True))
     for stat in (proportion(x), mean(x * 3.5)):
-        found = estimate(stat, w if weighted else None, c if clustered else None)
+        found = estimate(stat, Design(w if weighted else None, c if clustered else None))
         if found.value is None:
             assert weighted
             assert not w.any()
@@ -191,7 +192,7 @@ def test_a_skewed_loss_is_not_promised_too_low(rows, clustered):
         score = np.where(rng.random(rows) < 0.7, 0.05, 0.3)
         loss = (score - (rng.random(rows) < score)) ** 2
         cluster = np.repeat(np.arange(rows), 2) if clustered else None
-        found = estimate(mean(np.repeat(loss, 2) if clustered else loss), None, cluster)
+        found = estimate(mean(np.repeat(loss, 2) if clustered else loss), Design(cluster=cluster))
         above.append(truth > found.high)
         below.append(truth < found.low)
     assert np.mean(above) <= (0.06 if rows == 40 else 0.04)  # by t alone 0.10 and 0.05

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from auditkit.core.design import SIMPLE, Design
 from auditkit.measures.deletion import area_under, deletion_gain, deletion_test
 from auditkit.measures.regression import (
     mean_absolute_error,
@@ -33,7 +34,7 @@ def test_values_are_scikit_learns(ours, theirs, weighted):
     rng = np.random.default_rng(0)
     y, p = line(rng, 300)
     w = rng.random(300) if weighted else None
-    found = ours(y, p, w)
+    found = ours(y, p, Design(w))
     assert found.value == pytest.approx(theirs(y, p, sample_weight=w), rel=1e-12)
     assert_sound(found)
 
@@ -54,7 +55,7 @@ def test_coverage(measure, truth, clustered):
     for _ in range(300):
         y, p = line(rng, 120)
         c = np.repeat(np.arange(120), 3) if clustered else None
-        found = measure(np.repeat(y, 3), np.repeat(p, 3), None, c) if clustered else measure(y, p)
+        found = measure(np.repeat(y, 3), np.repeat(p, 3), Design(cluster=c)) if clustered else measure(y, p)
         hits.append(covers(found, truth))
     assert np.mean(hits) >= 0.915
 
@@ -105,12 +106,12 @@ MEASURES = (mean_error, mean_absolute_error, mean_squared_error, root_mean_squar
 
 @pytest.mark.parametrize("measure", MEASURES)
 @pytest.mark.parametrize("size", [1e90, 1e160, 1e200, 1.7e308])
-@pytest.mark.parametrize("more", [{}, {"weight": np.linspace(1, 2, 50)}, {"cluster": np.arange(50) // 2}])
-def test_numbers_too_large_to_be_squared_never_break_and_are_never_left_out(measure, size, more):
+@pytest.mark.parametrize("design", [SIMPLE, Design(np.linspace(1, 2, 50)), Design(cluster=np.arange(50) // 2)])
+def test_numbers_too_large_to_be_squared_never_break_and_are_never_left_out(measure, size, design):
     rng = np.random.default_rng(0)
     y = rng.normal(size=50)
     for target, prediction in ((y, np.where(np.arange(50) == 7, size, y)), (np.where(y > 0, size, -size), y)):
-        found = measure(target, prediction, **more)
+        found = measure(target, prediction, design)
         if found.value is None or found.interval is None:
             assert found.reason
         if measure in (mean_squared_error, root_mean_squared_error) and size > 1e154:

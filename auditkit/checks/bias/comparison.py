@@ -56,8 +56,7 @@ class Comparison:
             rule,
             self.of(rule),
             self.groups,
-            weight=outcomes.weight,
-            cluster=outcomes.cluster,
+            design=outcomes.design,
             confidence=confidence,
             min_group=self.min_group,
         )
@@ -88,9 +87,10 @@ def compare(evidence: Evidence, split: str, attribute: str, min_group: int) -> C
     )
     if bare.names_rows:
         return bare
-    weights = (outcomes.weight, outcomes.cluster, evidence.confidence)
     estimates = tuple(
-        tuple(_because(one, outcomes.problem) for one in by_group(statistic, groups, *weights))
+        tuple(
+            _because(one, outcomes.problem) for one in by_group(statistic, groups, outcomes.design, evidence.confidence)
+        )
         for statistic in statistics
     )
     return replace(bare, estimates=estimates, gaps=tuple(bare.at(rule, evidence.confidence) for rule in rules))

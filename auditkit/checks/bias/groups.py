@@ -131,7 +131,7 @@ class BiasGroups(Check):
         sizes = groups.sizes().tolist()
         absent = labels_with(groups, sizes, empty=True)
         here = len(groups.labels) - len(absent)
-        words = {"attribute": groups.attribute, "split": split, "groups": here, "rows": count(len(groups.codes))}
+        words = {"attribute": groups.attribute, "split": split, "groups": here, "rows": count(groups.rows)}
         told = [self.say("groups_why", sizes=said_sizes(groups.labels, sizes))]
         more, remedy = "", None
         if absent:
@@ -148,7 +148,7 @@ class BiasGroups(Check):
         return self.finding(
             "groups_found",
             Scope(split=split, attribute=groups.attribute),
-            Estimate.exact(float(here), len(groups.codes)),
+            Estimate.exact(float(here), groups.rows),
             title=self.say("groups", **words, found=count(here, "group"), more=more),
             explanation=" ".join(told),
             status=Status.WARN if remedy else Status.INFO,
@@ -282,7 +282,7 @@ class BiasGroups(Check):
         return self.finding(
             rule.name,
             Scope(split=comparison.split, attribute=groups.attribute, compared=(), class_=rule.class_),
-            Estimate.undefined(self.say("idlike", **words, rows=count(len(groups.codes))), len(groups.codes)),
+            Estimate.undefined(self.say("idlike", **words, rows=count(groups.rows)), groups.rows),
             title=self.say("undefined", metric=sentence(name_of(rule.name, rule.class_)), **words),
             better=better_of(rule),
             sufficient=False,

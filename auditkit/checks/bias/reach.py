@@ -46,7 +46,7 @@ def _of_statistic(comparison: Comparison, statistic: RowStatistic, confidence: f
     """The reach of one rate. Unequal weights and clusters make rows worth less: effective rows count, and the rows
     that are asked for are as many more."""
     groups, outcomes = comparison.groups, comparison.outcomes
-    found = moments(statistic, groups.codes, len(groups.labels), outcomes.weight, outcomes.cluster)
+    found = moments(statistic, groups.codes, len(groups.labels), outcomes.design)
     found = found.take(found.defined)
     effective = np.maximum(found.effective_at(range_quantile(confidence, len(found.n))), 1.0)
     rate = float(np.average(found.value, weights=effective))

@@ -233,9 +233,9 @@ class DataIntegrity(Check):
     def _labels(self, outcomes: Outcomes, evidence: Evidence) -> Finding:
         split, missing = outcomes.split, ~outcomes.labelled
         share = share_of("unlabelled_share", missing, "any content")
-        value = estimate(share, outcomes.weight, outcomes.cluster, evidence.confidence)
+        value = estimate(share, outcomes.design, evidence.confidence)
         if evidence.data.target is None:
-            value = Estimate.undefined(self.say("no_target"), len(outcomes))
+            value = Estimate.undefined(self.say("no_target"), outcomes.rows)
         bad = value.low is not None and value.low > self.unlabelled_tolerance
         return self.finding(
             "unlabelled_share",
@@ -243,7 +243,7 @@ class DataIntegrity(Check):
             value,
             title=self.say("unlabelled", split=split, value=span(value, share=True)),
             explanation=self.say("unlabelled_why" if missing.any() else "labelled"),
-            **self._verdict(bad, "unlabelled_remedy", int(missing.sum()), split),
+            **self._verdict(bad, "unlabelled_remedy", outcomes.rows_where(missing), split),
         )
 
     def _verdict(self, bad: bool, remedy: str, rows: int, split: str) -> dict[str, Any]:

@@ -139,33 +139,31 @@ class DataLeakage(Check):
     ) -> Finding:
         outcomes, confidence = overlap.outcomes, evidence.confidence
         share = share_of(metric, here, _NO_ROW)
-        value = estimate(share, outcomes.weight, outcomes.cluster, confidence)
+        value = estimate(share, outcomes.design, confidence)
         seen = evidence.outcomes(TRAIN)
         # Twins within train, in the order of its outcomes, so that weights and clusters fit.
         order = places(seen.row, np.asarray(train.column("row").to_numpy(), dtype=np.int64))
         twins = share_of(metric, has_twin(train.column(column))[order], _NO_ROW)
-        excess = difference(
-            share, twins, outcomes.weight, seen.weight, outcomes.cluster, seen.cluster, confidence=confidence
-        )
+        excess = difference(share, twins, outcomes.design, seen.design, confidence)
         same = overlap.agreement
         large = value.low is not None and value.low > self.tolerance
         beyond_chance = excess.low is not None and excess.low > self.tolerance
         leak = large and (beyond_chance or (same is not None and same >= AGREEMENT_OF_COPIES))
-        twin_share = estimate(twins, seen.weight, seen.cluster, confidence)
+        twin_share = estimate(twins, seen.design, confidence)
         told = [self.say("leak")] if leak else []
         told.append(self.say("chance", twins=span(twin_share, share=True)))
         if same is not None:
             told.append(self.say("labels", same=percent(same), split=outcomes.split))
         if large and not leak:
             told.append(self.say("excused"))
-        return self._finding(metric, overlap, value, " ".join(told), leak, int(here.sum()), "remedy")
+        return self._finding(metric, overlap, value, " ".join(told), leak, outcomes.rows_where(here), "remedy")
 
     def _clusters(self, evidence: Evidence, overlap: _Overlap, here: BoolArray) -> Finding:
         outcomes, metric = overlap.outcomes, "cluster_overlap_share"
-        value = estimate(share_of(metric, here, _NO_ROW), outcomes.weight, outcomes.cluster, evidence.confidence)
+        value = estimate(share_of(metric, here, _NO_ROW), outcomes.design, evidence.confidence)
         leak = value.low is not None and value.low > self.tolerance
         why = self.say("cluster" if leak else "cluster_few")
-        return self._finding(metric, overlap, value, why, leak, int(here.sum()), "cluster_remedy")
+        return self._finding(metric, overlap, value, why, leak, outcomes.rows_where(here), "cluster_remedy")
 
     def _finding(
         self, metric: str, overlap: _Overlap, value: Estimate, why: str, leak: bool, rows: int, remedy: str
@@ -189,7 +187,7 @@ class DataLeakage(Check):
         def value(keep: BoolArray) -> tuple[RowStatistic, Estimate]:
             part = outcomes.where(keep)
             statistic = headline(evidence.task, part)
-            return statistic, estimate(statistic, part.weight, part.cluster, confidence)
+            return statistic, estimate(statistic, part.design, confidence)
 
         statistic, new = value(~overlap.inputs)
         everything = np.ones(len(outcomes), dtype=np.bool_)

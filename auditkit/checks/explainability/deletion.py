@@ -37,13 +37,12 @@ def deletion(table: pa.Table, outcomes: Outcomes, confidence: float) -> Deletion
     if not len(rows) or len(shares) < 2 or not np.array_equal(shares, responses["random"][1]):
         return "the deletion test holds no rows for which both orders were tried"
     tested = outcomes.where(places(rows, outcomes.row))
-    weight, cluster = tested.weight, tested.cluster
     response = {o: known[2][places(rows, known[0])] for o, known in responses.items()}
     curves = {
-        order: tuple(paired_mean(column, weight, cluster, confidence) for column in values.T)
+        order: tuple(paired_mean(column, tested.design, confidence) for column in values.T)
         for order, values in response.items()
     }
-    gain = deletion_test(shares, response["attribution"], response["random"], weight, cluster, confidence)
+    gain = deletion_test(shares, response["attribution"], response["random"], tested.design, confidence)
     return Deletion(shares, curves, gain, len(rows))
 
 

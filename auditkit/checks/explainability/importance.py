@@ -56,7 +56,7 @@ def attributed(table: pa.Table, outcomes: Outcomes, confidence: float) -> Attrib
     explained = outcomes.where(places(rows, outcomes.row))
 
     def mean(values: FloatArray) -> Estimate:
-        return paired_mean(values, explained.weight, explained.cluster, confidence)
+        return paired_mean(values, explained.design, confidence)
 
     importances = tuple(Importance(n, mean(np.abs(value[:, i])), mean(value[:, i])) for i, n in enumerate(names))
     errors = _completeness_errors(value, delta)
@@ -102,7 +102,7 @@ def permuted(evidence: Evidence, table: pa.Table, outcomes: Outcomes) -> Permute
         chosen = feature == index
         rows, mean = _mean_by_row(at[chosen], worse[chosen])
         part = outcomes.where(rows)
-        importances.append(Importance(name, paired_mean(mean, part.weight, part.cluster, evidence.confidence)))
+        importances.append(Importance(name, paired_mean(mean, part.design, evidence.confidence)))
     return Permuted(_sorted(tuple(importances)), statistic.name, statistic.better is Better.LOWER)
 
 

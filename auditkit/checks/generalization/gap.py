@@ -82,7 +82,7 @@ class GeneralizationGap(Check):
     ) -> Finding:
         test, (seen, new) = sides[1], pair
         gap = _loss_on_new_rows(sides, pair, evidence.confidence)
-        levels = [estimate(s, o.weight, o.cluster, evidence.confidence) for s, o in zip(pair, sides, strict=True)]
+        levels = [estimate(s, o.design, evidence.confidence) for s, o in zip(pair, sides, strict=True)]
         words = {"metric": sentence(name_of(seen.name)), "split": test.split}
         share = is_share(seen)
         if gap.value is None:
@@ -110,7 +110,7 @@ def _loss_on_new_rows(
     """Train against new rows, turned so that a value above 0 means worse on the new rows."""
     both = list(zip(pair, sides, strict=True))
     (first, one), (second, two) = reversed(both) if pair[0].better is Better.LOWER else both
-    return difference(first, second, one.weight, two.weight, one.cluster, two.cluster, confidence)
+    return difference(first, second, one.design, two.design, confidence)
 
 
 def _figure(statistic: RowStatistic, split: str, levels: Sequence[Estimate]) -> tuple[Figure, ...]:

@@ -92,10 +92,8 @@ class OverfittingGap(Check):
         lost = relative_degradation(
             seen,
             new,
-            train_weight=train.weight,
-            test_weight=test.weight,
-            train_cluster=train.cluster,
-            test_cluster=test.cluster,
+            train_design=train.design,
+            test_design=test.design,
             confidence=evidence.confidence,
         )
         over = lost.low is not None and lost.low > self.tolerance

@@ -70,7 +70,7 @@ class RarestGroup(Check):
         statistic = RowStatistic(
             "rarest_group_share", "proportion", here, np.ones(len(here), dtype=np.bool_), Better.HIGHER, "rows"
         )
-        share = estimate(statistic, outcomes.weight, outcomes.cluster, evidence.confidence)
+        share = estimate(statistic, outcomes.design, evidence.confidence)
         low = share.high is not None and share.high < self.floor
         return self.finding(
             "rarest_group_share",
