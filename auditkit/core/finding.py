@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
 
 from auditkit.core.estimate import Estimate
 from auditkit.core.figure import Figure, Table
@@ -70,15 +70,96 @@ class Scope(_Frozen):
         return dumped
 
 
+#: The baselines that a gate may hold a metric against, and the word of `relative_to` for the first of them.
+BASELINES = ("majority", "linear")
+BASELINE = "baseline"
+#: As a group: all rows of the split together.
+ALL_ROWS = "all"
+
+
+class Reference(_Frozen):
+    """What a gate holds a metric against: the same metric elsewhere. What is not named stays as it is.
+
+    `split`: on another split. `by` and `group`: of another attribute, of one group, of all rows (`group: all`, or an
+    empty `by`). `class`: of another class. `baseline`: of a baseline on the same rows. Written as one word it is a
+    split, or `baseline` for the majority baseline.
+    """
+
+    split: str | None = None
+    by: tuple[str, ...] | None = None
+    group: str | None = None
+    class_: str | None = Field(default=None, alias="class")
+    baseline: Literal["majority", "linear"] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_word(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"baseline": BASELINES[0]} if value == BASELINE else {"split": value}
+        return {**value, "by": ()} if isinstance(value, dict) and value.get("by") == "none" else value
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Reference:
+        if not self.model_fields_set or all(getattr(self, name) is None for name in self.model_fields_set):
+            raise ValueError("names nothing; name a split, a group, a class, or `baseline`")
+        if self.baseline is not None and (self.by or self.group or self.class_ or self.split):
+            raise ValueError("a baseline is one of the same rows: name nothing beside it")
+        if self.all_rows and self.by:
+            raise ValueError("`group: all` means all rows of the split; leave `by` out")
+        return self
+
+    @model_serializer(mode="plain")
+    def _dump(self) -> str | dict[str, Any]:
+        """As a plan writes it: one word for a split alone or the majority baseline."""
+        if self.baseline == BASELINES[0]:
+            return BASELINE
+        by = None if self.by is None else list(self.by) or "none"
+        named = {"split": self.split, "by": by, "group": self.group, "class": self.class_, "baseline": self.baseline}
+        named = {key: value for key, value in named.items() if value is not None}
+        return self.split if list(named) == ["split"] and self.split not in (None, BASELINE) else named
+
+    @property
+    def all_rows(self) -> bool:
+        """Whether it is all rows of the split, whatever their group."""
+        return self.group == ALL_ROWS or self.by == ()
+
+    @property
+    def label(self) -> str:
+        """It in a word or two: `train`, `Male`, `all rows`, `majority baseline`."""
+        if self.baseline is not None:
+            return f"{self.baseline} baseline"
+        named = ["all rows"] if self.all_rows else [self.group] if self.group is not None else []
+        named += [] if not self.by else [f"by {'×'.join(self.by)}"]
+        named += [] if self.class_ is None else [f"class {self.class_}"]
+        return ", ".join([*named, *([] if self.split is None else [self.split])])
+
+    @property
+    def said(self) -> str:
+        """It behind "that": `on train`, `of Male`, `of all rows on train`, `of the majority baseline`."""
+        if self.baseline is not None:
+            return f"of the {self.baseline} baseline"
+        here = Reference.model_construct(by=self.by, group=self.group, class_=self.class_).label
+        return " ".join([*([f"of {here}"] if here else []), *([] if self.split is None else [f"on {self.split}"])])
+
+
+Form = Literal["ratio", "difference"]
+
+
 class Bounds(_Frozen):
-    """The bounds of a gate, inclusive."""
+    """The bounds of a gate, inclusive; with `relative_to`, of the metric divided by that of the reference, or (`as`:
+    difference) of the metric minus that of the reference."""
 
     max: FiniteFloat | None = None
     min: FiniteFloat | None = None
+    relative_to: Reference | None = None
+    as_: Form = Field(default="ratio", alias="as")
 
     @model_serializer(mode="plain")
-    def _dump(self) -> dict[str, float]:
-        return {k: v for k, v in (("max", self.max), ("min", self.min)) if v is not None}
+    def _dump(self) -> dict[str, Any]:
+        bounds: dict[str, Any] = {k: v for k, v in (("max", self.max), ("min", self.min)) if v is not None}
+        if self.relative_to is not None:
+            bounds |= {"relative_to": self.relative_to.model_dump(), "as": self.as_}
+        return bounds
 
 
 class Finding(_Frozen):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 
-import numpy as np
-
 from auditkit.core.audit import Audit, DataSummary, ModelSummary
 from auditkit.core.check import Check
 from auditkit.core.errors import MissingEvidenceError, PlanError, Problem
@@ -22,7 +20,7 @@ from auditkit.pipeline.evidence import build_evidence
 from auditkit.pipeline.gates import judge
 from auditkit.pipeline.plan import Plan
 from auditkit.pipeline.prepared import Clock, Prepared
-from auditkit.pipeline.suite import asked_by, gate_problems, intersections_of, require
+from auditkit.pipeline.suite import asked_by, gate_problems, intersections_of, limits_of, require
 from auditkit.pipeline.task import output_kind, settle_task
 from auditkit.probes.base import Budget, ProbeContext
 from auditkit.probes.collect import BATCH_ROWS, SHARD_ROWS, Collected, collect_clean, collect_rounds
@@ -166,6 +164,7 @@ def _conclude(
         plan.gate_list,
         findings,
         doubts=doubts_about(evidence, [s.split for s in data if s.sampled_from is not None]),
+        limits=limits_of(prepared.checks, task),
         allow_inconclusive=prepared.allow_inconclusive,
         crashed=crashed,
     )
@@ -200,7 +199,8 @@ def _notes(plan: Plan, evidence: Evidence) -> list[str]:
     if plan.report.samples == "full":
         notes.append("The plan allows raw samples in the report; this version of auditkit shows none.")
     task, threshold = evidence.task, plan.model.threshold
-    scores = evidence.outcomes("test").scores
+    outcomes = evidence.outcomes("test")
+    scores = outcomes.scores
     if task.positive is not None and scores is not None and plan.model.prediction is None:
         ties = evidence.outcomes("test").rows_where(scores[:, task.classes.index(task.positive)] == threshold)
         if ties:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from auditkit.core.estimate import Estimate
 from auditkit.core.finding import Bounds, Finding, Scope, SliceTerm, finding_id
-from auditkit.core.messages import number
 from auditkit.core.types import INTERSECTION, Status, Verdict
-from auditkit.measures.power import rows_to_decide
+from auditkit.pipeline import reasons
 from auditkit.pipeline.doubts import Doubt
 from auditkit.pipeline.plan import GateSpec
+from auditkit.pipeline.prospects import GroupRates
+from auditkit.pipeline.reasons import DEFAULT_SPLIT, Known
+from auditkit.pipeline.relative import Held, hold
 
-DEFAULT_SPLIT = "test"
-
-#: So many times the rows are not to be had: a gate then says that rows won't decide it.
-_UNREAL = 1000
+#: What a metric of a check can never be below or above, by (check, metric); see `suite.limits_of`.
+Limits = Mapping[tuple[str, str], tuple[float | None, float | None]]
 
 
 @dataclass(frozen=True)
@@ -28,40 +27,67 @@ class Judgement:
     exit_code: int
 
 
+@dataclass(frozen=True)
+class _Judged:
+    """A gated finding, and the first reason that stands against its pass, however it came out."""
+
+    finding: Finding
+    doubt: str | None = None
+
+
 def judge(
     gates: Sequence[GateSpec],
     findings: Sequence[Finding],
     *,
     doubts: Sequence[Doubt] = (),
+    limits: Limits | None = None,
     allow_inconclusive: bool = False,
     crashed: bool = False,
 ) -> Judgement:
     """Judge every gate against the findings that it selects.
 
     `doubts` are reasons against a pass (see `pipeline.doubts`); what is undecided because of one is never forgiven.
-    `crashed` says that the audit could not be finished (exit code 3 before any other).
+    `limits` let a reason say that no sample could ever pass. `crashed` says that the audit could not be finished (exit
+    code 3 before any other).
     """
-    gated = [judged for gate in gates for judged in _judge_gate(gate, findings, doubts)]
-    forgiven = allow_inconclusive and all(straddles(f) and _doubt(f, doubts) is None for f in gated if _undecided(f))
-    code = 3 if crashed else _exit_code(gated, forgiven)
-    return Judgement(tuple(gated), _verdict(gated, crashed), code)
+    rates = GroupRates(findings)
+    judged = []
+    for gate in gates:
+        low, high = (limits or {}).get((gate.check, gate.metric), (None, None))
+        judged += _judge_gate(gate, findings, doubts, Known(rates, low, high))
+    forgiven = allow_inconclusive and all(straddles(j.finding) and j.doubt is None for j in judged if _undecided(j))
+    gated = tuple(j.finding for j in judged)
+    code = 3 if crashed else _exit_code(judged, forgiven)
+    return Judgement(gated, _verdict(gated, crashed), code)
 
 
-def _judge_gate(gate: GateSpec, findings: Sequence[Finding], doubts: Sequence[Doubt]) -> list[Finding]:
-    bounds = Bounds(max=gate.max, min=gate.min)
-    matches = [finding for finding in findings if selects(gate, finding)]
-    if not matches:
-        return [_unmatched(gate, bounds, findings)]
-    return [judge_finding(finding, bounds, _doubt(finding, doubts)) for finding in matches]
+def _judge_gate(gate: GateSpec, findings: Sequence[Finding], doubts: Sequence[Doubt], known: Known) -> list[_Judged]:
+    selected = [finding for finding in findings if selects(gate, finding)]
+    held = [Held(f) if gate.relative_to is None else hold(gate, f, findings) for f in selected]
+    # What is its own reference is exactly 1 (or 0) times itself, whatever the model does.
+    judged = [_judge_held(h, f, gate.bounds, doubts, known) for h, f in zip(held, selected, strict=True) if not h.own]
+    return judged or [_Judged(_unmatched(gate, reasons.unmatched(gate, [] if selected else findings, known)))]
 
 
-def _doubt(finding: Finding, doubts: Sequence[Doubt]) -> str | None:
-    """The first reason that stands against a pass of this finding."""
-    return next((doubt.reason for doubt in doubts if doubt.concerns(finding)), None)
+def _judge_held(held: Held, original: Finding, bounds: Bounds, doubts: Sequence[Doubt], known: Known) -> _Judged:
+    """A doubt about the finding, about its reference, or about comparing their splits, stands against a pass."""
+    concerned = [original]
+    if held.reference is not None:
+        other = held.reference
+        compared = replace_scope(original, reference=other.scope.split)
+        concerned += [other] if other.scope.split == original.scope.split else [other, compared]
+    found = [doubt.reason for doubt in doubts if any(doubt.concerns(f) for f in concerned)]
+    doubt = found[0] if found else None
+    return _Judged(judge_finding(held.finding, bounds, doubt, known), doubt)
 
 
-def _undecided(finding: Finding) -> bool:
-    return finding.status in (Status.INCONCLUSIVE, Status.ERROR)
+def replace_scope(finding: Finding, **named: object) -> Finding:
+    """The finding about another place."""
+    return finding.model_copy(update={"scope": finding.scope.model_copy(update=named)})
+
+
+def _undecided(judged: _Judged) -> bool:
+    return judged.finding.status in (Status.INCONCLUSIVE, Status.ERROR)
 
 
 def selects(gate: GateSpec, finding: Finding) -> bool:
@@ -106,34 +132,30 @@ def _same_slice(gate: GateSpec, scope: Scope) -> bool:
     return sorted(map(str, wanted)) == sorted(map(str, found))
 
 
-def judge_finding(finding: Finding, bounds: Bounds, doubt: str | None = None) -> Finding:
+def judge_finding(finding: Finding, bounds: Bounds, doubt: str | None = None, known: Known | None = None) -> Finding:
     """The finding as a gate sees it: pass, fail, inconclusive or error, and one sentence that says why."""
-    status, reason = _status(finding, bounds, doubt)
+    status, reason = _status(finding, bounds, doubt, known or Known(GroupRates(())))
     identity = finding_id(finding.check, finding.metric, finding.scope, bounds)
     return finding.model_copy(update={"id": identity, "gate": bounds, "status": status, "reason": reason})
 
 
-def _status(finding: Finding, bounds: Bounds, doubt: str | None) -> tuple[Status, str | None]:
+def _status(finding: Finding, bounds: Bounds, doubt: str | None, known: Known) -> tuple[Status, str | None]:
+    """In this order: no value is an error; a whole interval beyond a bound fails, whatever else is wrong; a doubt, no
+    interval, an interval on both sides, or too few rows leave it undecided; the rest passes. What was counted rather
+    than sampled is what it is, so that no doubt stands against it."""
     if finding.value is None:
-        return Status.ERROR, f"There is no value to judge: {finding.reason or 'the metric was not measured'}."
-    if finding.interval is None:
-        if finding.sampled:
-            return Status.INCONCLUSIVE, f"There is no interval: {finding.reason or 'none could be computed'}."
-        inside = _inside(finding.value, finding.value, bounds)
-        return (Status.PASS, None) if inside else (Status.FAIL, f"The value {_side(finding.value, bounds)}.")
-    low, high = finding.interval
-    shown = f"[{number(low)}, {number(high)}]"
+        return Status.ERROR, reasons.without_value(finding, known)
+    if finding.interval is None and finding.sampled:
+        return Status.INCONCLUSIVE, doubt or reasons.without_interval(finding)
+    low, high = finding.interval or (finding.value, finding.value)
     if _outside(low, high, bounds):
-        return Status.FAIL, f"The whole interval {shown} {_side(finding.value, bounds)}."
-    if doubt is not None:
+        return Status.FAIL, reasons.failed(finding, bounds, known)
+    if doubt is not None and finding.sampled:
         return Status.INCONCLUSIVE, doubt
     if not _inside(low, high, bounds):
-        return (
-            Status.INCONCLUSIVE,
-            f"The interval {shown} lies on both sides of {_crossed(low, high, bounds)}; {_wanted(finding, bounds)}.",
-        )
+        return Status.INCONCLUSIVE, reasons.undecided(finding, bounds, known)
     if not finding.sufficient:
-        return Status.INCONCLUSIVE, f"{finding.reason or 'Too few rows stand behind it'}; too little for a pass."
+        return Status.INCONCLUSIVE, reasons.too_few(finding, known)
     return Status.PASS, None
 
 
@@ -145,46 +167,8 @@ def _outside(low: float, high: float, bounds: Bounds) -> bool:
     return (bounds.max is not None and low > bounds.max) or (bounds.min is not None and high < bounds.min)
 
 
-def _side(value: float, bounds: Bounds) -> str:
-    """Where a value stands that breaks a bound."""
-    if bounds.max is not None and value > bounds.max:
-        return f"lies above the largest allowed, {number(bounds.max)}"
-    assert bounds.min is not None
-    return f"lies below the least allowed, {number(bounds.min)}"
-
-
-def _crossed(low: float, high: float, bounds: Bounds) -> str:
-    """The bounds inside an interval, in words."""
-    crossed = [f"the largest allowed, {number(bounds.max)}"] if bounds.max is not None and high > bounds.max else []
-    crossed += [f"the least allowed, {number(bounds.min)}"] if bounds.min is not None and low < bounds.min else []
-    return " and ".join(crossed)
-
-
-def _wanted(finding: Finding, bounds: Bounds) -> str:
-    """What it would take to decide it."""
-    assert finding.value is not None
-    assert finding.interval is not None
-    low, high = finding.interval
-    estimate = Estimate(value=finding.value, low=low, high=high, n=finding.n or 0)
-    crossed = [bound for bound in (bounds.max, bounds.min) if bound is not None and low <= bound <= high]
-    if any(bound == finding.value for bound in crossed):
-        return "the value stands on the bound itself, which no number of rows can decide"
-    if not estimate.n:
-        return "more rows are needed to decide it"
-    needed = [rows_to_decide(estimate, bound) for bound in crossed]
-    rows = max((rows for rows in needed if rows is not None), default=0)
-    if any(found is None for found in needed) or rows > _UNREAL * estimate.n:
-        return "the value is so near the bound that no realistic number of rows can decide it"
-    return f"about {_roughly(rows)} rows in place of {estimate.n:,} would decide it at this value"
-
-
-def _roughly(rows: int) -> str:
-    """A number of rows to two digits: more would promise what no such estimate keeps."""
-    digits = max(0, len(str(rows)) - 2)
-    return f"{-(-rows // 10**digits) * 10**digits:,}"
-
-
-def _unmatched(gate: GateSpec, bounds: Bounds, findings: Sequence[Finding]) -> Finding:
+def _unmatched(gate: GateSpec, reason: str) -> Finding:
+    """The error of a gate that has nothing to judge."""
     scope = Scope(
         split=gate.split or DEFAULT_SPLIT,
         attribute=gate.attribute,
@@ -193,35 +177,24 @@ def _unmatched(gate: GateSpec, bounds: Bounds, findings: Sequence[Finding]) -> F
         slice=None
         if gate.slice is None
         else tuple(SliceTerm(column=c.column, op=c.op, value=c.value) for c in gate.slice),
+        reference=None if gate.relative_to is None else gate.relative_to.label,
     )
     return Finding(
-        id=finding_id(gate.check, gate.metric, scope, bounds),
+        id=finding_id(gate.check, gate.metric, scope, gate.bounds),
         check=gate.check,
         metric=gate.metric,
         scope=scope,
         status=Status.ERROR,
-        gate=bounds,
+        gate=gate.bounds,
         title=f"{gate.metric} was not measured",
-        reason=_why_unmatched(gate, findings),
+        reason=reason,
     )
 
 
-def _why_unmatched(gate: GateSpec, findings: Sequence[Finding]) -> str:
-    of_check = [finding for finding in findings if finding.check == gate.check]
-    for finding in of_check:
-        if finding.status in (Status.SKIPPED, Status.ERROR) and finding.reason:
-            return f"The check {gate.check} gave no value: {finding.reason}."
-    if gate.group is not None and any(f.metric == gate.metric for f in of_check):
-        return f"The group {gate.group!r} has no rows in the split {gate.split or DEFAULT_SPLIT!r}."
-    if gate.class_ is not None:
-        return f"The class {gate.class_!r} was not measured."
-    return f"The check {gate.check} left no finding that this gate selects."
-
-
-def _exit_code(gated: Sequence[Finding], forgiven: bool) -> int:
-    if any(finding.status is Status.FAIL for finding in gated):
+def _exit_code(judged: Sequence[_Judged], forgiven: bool) -> int:
+    if any(j.finding.status is Status.FAIL for j in judged):
         return 1
-    return 0 if forgiven or not any(_undecided(finding) for finding in gated) else 5
+    return 0 if forgiven or not any(_undecided(j) for j in judged) else 5
 
 
 def straddles(finding: Finding) -> bool:

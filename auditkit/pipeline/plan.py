@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from auditkit.core.finding import Bounds, Form, Reference
 from auditkit.core.types import INTERSECTION
-from auditkit.data.spec import DataSpec, Label
+from auditkit.data.spec import DataSpec, Label, label_text
 from auditkit.models.spec import ModelSpec
 from auditkit.models.train.spec import TrainSpec
 
@@ -24,6 +25,14 @@ def _by(value: Any) -> Any:
     if isinstance(value, str):
         return tuple(value.split(INTERSECTION))
     return tuple(value) if isinstance(value, list) else value
+
+
+def _reference(value: Any) -> Any:
+    """What `relative_to` names, with `by` and labels as in a gate."""
+    if not isinstance(value, dict):
+        return value
+    labels = {key: label_text(value[key]) for key in ("group", "class") if value.get(key) is not None}
+    return {**value, **({"by": _by(value["by"])} if "by" in value else {}), **labels}
 
 
 class SliceCondition(_Section):
@@ -46,9 +55,14 @@ class GateSpec(_Section):
     slice: tuple[SliceCondition, ...] | None = None
     max: float | None = Field(default=None, allow_inf_nan=False)
     min: float | None = Field(default=None, allow_inf_nan=False)
+    relative_to: Annotated[Reference | None, BeforeValidator(_reference)] = None
+    #: How the metric is held against its reference: divided by it (the default), or minus it.
+    as_: Form | None = Field(default=None, alias="as")
 
     @model_validator(mode="after")
     def _has_a_bound(self) -> GateSpec:
+        if self.as_ is not None and self.relative_to is None:
+            raise ValueError(f"`as: {self.as_}` needs `relative_to`, which says what the metric is held against")
         if self.max is None and self.min is None:
             raise ValueError("a gate needs `max` or `min`")
         if self.max is not None and self.min is not None and self.min > self.max:
@@ -59,6 +73,11 @@ class GateSpec(_Section):
     def attribute(self) -> str | None:
         """`by` as findings name it."""
         return INTERSECTION.join(self.by) if self.by else None
+
+    @property
+    def bounds(self) -> Bounds:
+        """The bounds as findings carry them."""
+        return Bounds(max=self.max, min=self.min, relative_to=self.relative_to, as_=self.as_ or "ratio")
 
 
 _UNITS = {

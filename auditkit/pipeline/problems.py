@@ -82,7 +82,9 @@ def _salvage(kind: type[_Model], section: Any) -> _Model | None:
 def _salvage_gate(section: Any) -> GateSpec | None:
     if not isinstance(section, dict):
         return None
-    return _salvage(GateSpec, section) or _salvage(GateSpec, {**section, "max": 0, "min": 0})
+    found = _salvage(GateSpec, section) or _salvage(GateSpec, {**section, "max": 0, "min": 0})
+    # Without what they are relative to, its bounds would be read as those of the metric itself.
+    return None if found is not None and found.relative_to is None and section.get("relative_to") else found
 
 
 @dataclass

@@ -13,25 +13,12 @@ from auditkit.core.errors import PlanError, Problem, nearest
 from auditkit.core.evidence import Asked
 from auditkit.core.task import Offer, Task
 from auditkit.data.spec import DataSpec
-from auditkit.pipeline.gates import DEFAULT_SPLIT
+from auditkit.pipeline.bounds import bound_problems, reference_problems
 from auditkit.pipeline.plan import GateSpec
+from auditkit.pipeline.reasons import DEFAULT_SPLIT
 
 #: A gate and its place in the plan's list.
 NumberedGate: TypeAlias = tuple[int, GateSpec]
-
-
-_SHARES = {
-    "accuracy",
-    "balanced_accuracy",
-    "precision",
-    "recall",
-    "f1",
-    "macro_f1",
-    "roc_auc",
-    "expected_calibration_error",
-    "positive_predictive_value",
-    "negative_predictive_value",
-}
 
 
 def select_checks(settings: Mapping[str, Any]) -> tuple[list[Check], list[Problem]]:
@@ -103,29 +90,16 @@ def gate_problems(
                 Problem(f"{where}.metric", f"{gate.check} has no metric {gate.metric!r} for {task.kind.value}{hint}")
             )
         else:
-            problems += _vacuous(gate, where)
+            problems += bound_problems(gate, offers, where)
             problems += _selector_problems(gate, offers, task, where, splits, data)
+            if gate.relative_to is not None:
+                problems += reference_problems(gate, offers, running, task, where, splits, data)
     return problems
 
 
-def _vacuous(gate: GateSpec, where: str) -> list[Problem]:
-    """A bound outside the range of a share can never be broken: `max: 10`, meant as 10%, would pass whatever comes."""
-    if not _is_share(gate.metric):
-        return []
-    found = []
-    if gate.max is not None and gate.max > 1:
-        hint = f"; write {gate.max / 100:g} for {gate.max:g}%" if gate.max <= 100 else ""
-        found.append(Problem(f"{where}.max", f"{gate.metric} is never above 1, so this could never fail{hint}"))
-    if gate.min is not None and gate.min < 0:
-        found.append(Problem(f"{where}.min", f"{gate.metric} is never below 0, so this could never fail"))
-    return found
-
-
-def _is_share(metric: str) -> bool:
-    base = metric.removesuffix("_difference")
-    if metric.endswith(("_ratio", "_rate", "_share")) or base in _SHARES:
-        return True
-    return metric.endswith("_difference") and (base.endswith(("_rate", "_parity", "_odds", "_opportunity")))
+def limits_of(checks: Sequence[Check], task: Task) -> dict[tuple[str, str], tuple[float | None, float | None]]:
+    """What each metric that can be gated can never be below or above, by (check, metric)."""
+    return {(check.id, offer.metric): (offer.low, offer.high) for check in checks for offer in check.offers(task)}
 
 
 def _absent_check(name: str) -> str:

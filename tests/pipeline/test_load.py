@@ -19,7 +19,7 @@ data:
 gates:
   - {check: bias.groups, metric: equalized_odds_difference, by: sex, max: 0.10}
   - {check: bias.groups, metric: selection_rate_difference, by: "sex×race", max: 0.10}
-  - {check: bias.groups, metric: selection_rate_difference, by: [sex, race], min: 0}
+  - {check: bias.groups, metric: selection_rate_difference, by: [sex, race], min: 0.01}
 run: {budget: 30 minutes}
 """
 
@@ -75,12 +75,12 @@ def test_every_problem_at_once_with_lines(tmp_path: Path) -> None:
             "max: .nan}\n  - {check: bias.groups, metric: selection_rate_difference, by: [",
             "must be a finite number",
         ),
-        ("min: 0}", "min: .inf}", "must be a finite number"),
-        ("min: 0}", "min: true}", "expected a number, found True"),
-        ("min: 0}", "min: '0.1'}", "expected a number, found '0.1'"),
-        ("min: 0}", "minn: 0}", "unknown key; did you mean 'min'?"),
-        (", min: 0}", "}", "a gate needs `max` or `min`"),
-        ("min: 0}", "min: 1, max: 0}", "nothing could pass"),
+        ("min: 0.01}", "min: .inf}", "must be a finite number"),
+        ("min: 0.01}", "min: true}", "expected a number, found True"),
+        ("min: 0.01}", "min: '0.1'}", "expected a number, found '0.1'"),
+        ("min: 0.01}", "minn: 0}", "unknown key; did you mean 'min'?"),
+        (", min: 0.01}", "}", "a gate needs `max` or `min`"),
+        ("min: 0.01}", "min: 1, max: 0}", "nothing could pass"),
         ("kind: predictions", "kind: sklaern", "expected 'torch'"),
         ("30 minutes", "soon", "expected a duration"),
         ("sensitive: [sex, race]", "sensitive: sex", "expected a list"),

@@ -44,7 +44,8 @@ class PerformanceSummary(Check):
     """How well the model does, beside a majority and a linear baseline.
 
     Measures:
-    Every metric of the task on every split, each with its interval; how much better than two baselines the model is
+    Every metric of the task on every split, each with its interval; what two baselines reach
+    (`<headline>_of_majority`, `<headline>_of_linear`), and how much better the model is than they
     (`<headline>_gain_over_majority`, `<headline>_gain_over_linear`, positive where the model is better); rows that
     could not be scored; how many different predictions there are.
 
@@ -71,6 +72,8 @@ class PerformanceSummary(Check):
     uses: ClassVar[tuple[str, ...]] = ("baseline",)
     messages: ClassVar[dict[str, str]] = {
         "metric": "{metric} on {split}: {value}",
+        "level": "{metric} of the {rival} baseline on {split}: {value}",
+        "level_why": "What {said} reaches.",
         "gain": "{metric} on {split}: {value} better than the {rival} baseline",
         "loss": "{metric} on {split}: {value} worse than the {rival} baseline",
         "no_gain": "{metric} on {split}: no comparison with the {rival} baseline",
@@ -98,10 +101,21 @@ class PerformanceSummary(Check):
     least_gain: float = 0.0
 
     def offers(self, task: Task) -> Sequence[Offer]:
-        """Every metric of the task, the gains over both baselines, and two counts."""
-        gains = [Offer(f"{task.headline}_gain_over_{rival}", better=Better.HIGHER) for rival in (MAJORITY, LINEAR)]
-        counts = [Offer("unscored_rows", better=Better.LOWER), Offer("distinct_predictions")]
-        return [*task.summary_offers(), *gains, *counts]
+        """Every metric of the task, both baselines and the gains over them, and two counts."""
+        own = next(s for s in known_statistics(task) if s.name == task.headline)
+        low, high = own.limits
+        most = None if low is None or high is None else high - low
+        least = None if most is None else -most
+        rivals = [
+            offer
+            for rival in (MAJORITY, LINEAR)
+            for offer in (
+                Offer(f"{task.headline}_of_{rival}", better=own.better, low=low, high=high),
+                Offer(f"{task.headline}_gain_over_{rival}", better=Better.HIGHER, low=least, high=most),
+            )
+        ]
+        counts = [Offer("unscored_rows", better=Better.LOWER, low=0.0), Offer("distinct_predictions", low=0.0)]
+        return [*task.summary_offers(), *rivals, *counts]
 
     def run(self, evidence: Evidence) -> list[Finding]:
         """Every split, the ones that training did not see with the gains over the baselines."""
@@ -110,7 +124,9 @@ class PerformanceSummary(Check):
             outcomes = evidence.outcomes(split)
             rivals = [] if split == TRAIN else [self._majority(evidence, outcomes), self._linear(evidence, outcomes)]
             found += self._metrics(evidence, outcomes, rivals)
-            found += [self._gain(evidence, outcomes, rival) for rival in rivals]
+            found += [
+                f for r in rivals for f in (self._level(evidence, outcomes, r), self._gain(evidence, outcomes, r))
+            ]
             found += [self._unscored(outcomes), self._distinct(evidence.task, outcomes)]
         return found
 
@@ -153,12 +169,29 @@ class PerformanceSummary(Check):
         for rival in rivals:
             if rival.outcomes is not None:
                 theirs = headline(evidence.task, rival.outcomes)
-                value = estimate(theirs, rival.outcomes.weight, rival.outcomes.cluster, evidence.confidence)
+                value = estimate(theirs, rival.outcomes.design, evidence.confidence)
                 rows.append((f"{rival.name} baseline", value))
         statistic = headline(evidence.task, outcomes)
         name = name_of(statistic.name)
         title = self.say("figure", metric=sentence(name), split=outcomes.split)
         return intervals(title, name, {sentence(name): rows}, share=is_share(statistic))
+
+    def _level(self, evidence: Evidence, outcomes: Outcomes, rival: _Rival) -> Finding:
+        """What a baseline reaches on the same rows: a gate may hold the model against it."""
+        statistic = headline(evidence.task, outcomes)
+        value = Estimate.undefined(rival.reason)
+        if rival.outcomes is not None:
+            theirs = headline(evidence.task, rival.outcomes)
+            value = estimate(theirs, rival.outcomes.design, evidence.confidence)
+        words = {"metric": sentence(name_of(statistic.name)), "split": outcomes.split, "rival": rival.name}
+        return self.finding(
+            f"{statistic.name}_of_{rival.name}",
+            Scope(split=outcomes.split),
+            value,
+            title=self.say("level", **words, value=span(value, share=is_share(statistic))),
+            explanation=self.say("level_why", said=rival.said) if rival.said else "",
+            better=statistic.better,
+        )
 
     def _gain(self, evidence: Evidence, outcomes: Outcomes, rival: _Rival) -> Finding:
         statistic = headline(evidence.task, outcomes)
@@ -173,7 +206,7 @@ class PerformanceSummary(Check):
             return self.finding(metric, scope, value, title=self.say("no_gain", **words), better=Better.HIGHER)
         useless = rival.name == MAJORITY and value.high is not None and value.high <= self.least_gain
         better = value.low is not None and value.low > 0
-        level = estimate(theirs, rival.outcomes.weight, rival.outcomes.cluster, evidence.confidence).value
+        level = estimate(theirs, rival.outcomes.design, evidence.confidence).value
         told = amount(level, share=is_share(theirs)) if level is not None else "not defined"
         worse = value.value < 0
         key = "gain_shown" if better else "gain_none" if value.high is not None and value.high <= 0 else "gain_unsure"
@@ -190,12 +223,12 @@ class PerformanceSummary(Check):
         )
 
     def _unscored(self, outcomes: Outcomes) -> Finding:
-        missing = int((~outcomes.scored).sum())
+        missing = outcomes.rows_where(~outcomes.scored)
         return self.finding(
             "unscored_rows",
             Scope(split=outcomes.split),
-            Estimate.exact(float(missing), len(outcomes)),
-            title=self.say("unscored", split=outcomes.split, rows=f"{missing:,}", all=f"{len(outcomes):,}"),
+            Estimate.exact(float(missing), outcomes.rows),
+            title=self.say("unscored", split=outcomes.split, rows=f"{missing:,}", all=f"{outcomes.rows:,}"),
             explanation=self.say("unscored_why" if missing else "unscored_none"),
             status=Status.WARN if missing else Status.INFO,
             better=Better.LOWER,
