@@ -54,6 +54,11 @@ class GapRule:
     form: Form
     class_: str | None = None
 
+    @property
+    def better(self) -> Better:
+        """The good direction of a gap: small differences, large ratios."""
+        return Better.LOWER if self.form == "difference" else Better.HIGHER
+
 
 @dataclass(frozen=True)
 class GroupMeasure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +10,12 @@ import numpy as np
 from auditkit.core.estimate import Estimate
 from auditkit.core.model import OutputKind
 from auditkit.core.outcomes import Outcomes
-from auditkit.core.task import Calibration, GapRule, Metric, Offer, RowStatistic
+from auditkit.core.task import Calibration, GapRule, GroupMeasure, Metric, Named, Offer, RowStatistic
 from auditkit.core.types import Better, FloatArray, TaskKind
 from auditkit.measures import calibration as measured
 from auditkit.measures.classification import balanced_accuracy, f1, matthews_correlation
 from auditkit.measures.ranking import roc_auc
-from auditkit.tasks import curves, rates
+from auditkit.tasks import by_group, curves, decisions, rates
 from auditkit.tasks.scores import probabilities
 
 _RATES = (
@@ -27,6 +27,8 @@ _RATES = (
     "positive_predictive_value",
     "negative_predictive_value",
 )
+#: Rates that say of groups what others leave to be worked out.
+_MORE_RATES = ("error_rate", "false_discovery_rate", "false_omission_rate")
 _MEANS = ("log_loss", "brier")
 
 
@@ -67,37 +69,69 @@ class BinaryTask:
         """The other label."""
         return self.classes[1 - self.code]
 
-    def statistics(self, outcomes: Outcomes) -> Sequence[RowStatistic]:
+    def statistics(self, outcomes: Outcomes, also: Collection[Named] = ()) -> Sequence[RowStatistic]:
         """Accuracy, the rates of the positive class, and log loss and Brier score where the model gives scores.
 
         Rows without a label count for the selection rate only; rows without a prediction count nowhere.
         """
-        other = f"the label {self.negative!r}"
-        stats = [rates.accuracy(outcomes), *rates.class_rates(outcomes, self.code, self.positive, other, _RATES)]
+        return [*self._averaged(outcomes), *self._rates(outcomes, _MORE_RATES)]
+
+    def _averaged(self, outcomes: Outcomes) -> list[RowStatistic]:
+        """The statistics that a summary holds."""
+        stats = [rates.accuracy(outcomes), *self._rates(outcomes, _RATES)]
         if self.outputs == "labels":
             return stats
         what = rates.needed_for_scores(outcomes)
         loss = rates.mean("log_loss", rates.log_loss(outcomes), what, Better.LOWER)
         return [*stats, loss, rates.mean("brier", self._brier(outcomes), what, Better.LOWER)]
 
-    def gap_rules(self) -> Sequence[GapRule]:
+    def _rates(self, outcomes: Outcomes, names: Sequence[str]) -> list[RowStatistic]:
+        return rates.class_rates(outcomes, self.code, self.positive, f"the label {self.negative!r}", names)
+
+    def gap_rules(self, also: Collection[Named] = ()) -> Sequence[GapRule]:
         """Difference and ratio of every rate and of the field's named gaps; differences of the losses."""
         means = () if self.outputs == "labels" else _MEANS
-        return rates.gap_rules(("accuracy", *_RATES), means, rates.NAMED_GAPS)
+        return rates.gap_rules(("accuracy", *_RATES, *_MORE_RATES), means, rates.NAMED_GAPS)
+
+    def group_measures(self, also: Collection[Named] = ()) -> Sequence[GroupMeasure]:
+        """F1, balanced accuracy, false negatives for each false positive; AUC, average precision and calibration error
+        where the model gives scores."""
+        scored = () if self.outputs == "labels" else by_group.score_measures(self.code)
+        return [by_group.class_f1(self.code), by_group.balanced(self.classes), *scored]
+
+    def on_request(self) -> Sequence[Offer]:
+        """Nothing: all of it is measured."""
+        return ()
+
+    def decision_scores(self, outcomes: Outcomes) -> FloatArray | None:
+        """The positive class's score."""
+        return None if outcomes.scores is None else outcomes.scores[:, self.code]
+
+    def decided_at(self, outcomes: Outcomes, threshold: float) -> Outcomes:
+        """The rows as another threshold would decide them."""
+        return decisions.decided_at(outcomes, self.code, threshold)
+
+    def if_labelled(self, outcomes: Outcomes, *, right: bool) -> Outcomes | None:
+        """The rows with the labels that the model gave them, or with the others, where a label is missing."""
+        return decisions.if_labelled(outcomes, len(self.classes), right=right)
+
+    def benefits(self, outcomes: Outcomes) -> FloatArray | None:
+        """Prediction − label + 1 of each row (Speicher et al. 2018)."""
+        return decisions.benefits(outcomes, self.code)
 
     def summary(self, outcomes: Outcomes, confidence: float) -> Sequence[Metric]:
         """The row statistics (true positive rate as `recall`, positive predictive value as `precision`), balanced
         accuracy, F1, Matthews correlation, and the area under the ROC curve."""
         if outcomes.problem is not None:
             return rates.nothing_measured(self.summary_offers(), (), outcomes.problem)
-        weight, cluster = outcomes.weight, outcomes.cluster
-        found = rates.row_metrics(self.statistics(outcomes), outcomes, confidence)
+        design = outcomes.design
+        found = rates.row_metrics(self._averaged(outcomes), outcomes, confidence)
         target, prediction, known = outcomes.target, outcomes.prediction, rates.both_known(outcomes)
         positive, chosen = known & (target == self.code), known & (prediction == self.code)
-        balanced = balanced_accuracy(target, prediction, self.classes, weight, cluster, confidence)
-        matthews = matthews_correlation(target, prediction, 2, weight, cluster, confidence)
+        balanced = balanced_accuracy(target, prediction, self.classes, design, confidence)
+        matthews = matthews_correlation(target, prediction, 2, design, confidence)
         found.append(Metric("balanced_accuracy", balanced, Better.HIGHER))
-        found.append(Metric("f1", f1(positive, chosen, weight, cluster, confidence), Better.HIGHER))
+        found.append(Metric("f1", f1(positive, chosen, design, confidence), Better.HIGHER))
         found.append(Metric("matthews_correlation", matthews, Better.HIGHER))
         if self.outputs != "labels":
             found.append(Metric("roc_auc", self._roc_auc(outcomes, confidence), Better.HIGHER))
@@ -107,7 +141,7 @@ class BinaryTask:
         if outcomes.scores is None:
             return Estimate.undefined(rates.NO_SCORE)
         score = np.where(outcomes.labelled, outcomes.scores[:, self.code], np.nan)
-        return roc_auc(score, outcomes.target == self.code, outcomes.weight, outcomes.cluster, confidence)
+        return roc_auc(score, outcomes.target == self.code, outcomes.design, confidence)
 
     def summary_offers(self) -> Sequence[Offer]:
         """What `summary` returns."""
@@ -131,7 +165,7 @@ class BinaryTask:
         score = outcomes.scores[:, self.code]
         hit = np.where(outcomes.labelled, (outcomes.target == self.code).astype(np.float64), np.nan)
         code = np.where(outcomes.labelled, outcomes.target == self.code, -1).astype(np.int64)
-        brier = measured.brier(score, code, outcomes.weight, outcomes.cluster, confidence)
+        brier = measured.brier(score, code, outcomes.design, confidence)
         return curves.calibration_of(score, hit, brier, outcomes, f"the label {self.positive!r}", confidence, bins)
 
     def calibration_offers(self) -> Sequence[Offer]:

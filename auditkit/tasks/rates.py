@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 
 from auditkit.core.estimate import Estimate
 from auditkit.core.model import OutputKind
 from auditkit.core.outcomes import NO_LABEL, Outcomes
-from auditkit.core.task import GapRule, Metric, Offer, RowStatistic
-from auditkit.core.types import Better, BoolArray, FloatArray
+from auditkit.core.task import Form, GapRule, Metric, Offer, RowStatistic
+from auditkit.core.types import Better, BoolArray, FloatArray, IntArray
 from auditkit.measures.classification import row_log_loss
-from auditkit.measures.moments import in_range
+from auditkit.measures.moments import sums, whole_weight
 from auditkit.measures.rates import estimate
 
 #: Every rate of one class, and which direction is good.
 BETTER: dict[str, Better | None] = {
     "selection_rate": None,
     "accuracy": Better.HIGHER,
+    "error_rate": Better.LOWER,
     "true_positive_rate": Better.HIGHER,
     "false_positive_rate": Better.LOWER,
     "false_negative_rate": Better.LOWER,
     "true_negative_rate": Better.HIGHER,
     "positive_predictive_value": Better.HIGHER,
     "negative_predictive_value": Better.HIGHER,
+    "false_discovery_rate": Better.LOWER,
+    "false_omission_rate": Better.LOWER,
     "log_loss": Better.LOWER,
     "brier": Better.LOWER,
 }
@@ -36,6 +38,9 @@ NAMED_GAPS: dict[str, tuple[str, ...]] = {
     "equalized_odds": ("true_positive_rate", "false_positive_rate"),
     "equal_opportunity": ("true_positive_rate",),
     "predictive_parity": ("positive_predictive_value",),
+    "predictive_equality": ("false_positive_rate",),
+    "conditional_use_accuracy_equality": ("positive_predictive_value", "negative_predictive_value"),
+    "accuracy_equality": ("accuracy",),
 }
 #: What a metric that is no proportion can never be below or above (None: there is no such limit).
 LIMITS: dict[str, tuple[float | None, float | None]] = {
@@ -66,6 +71,13 @@ def accuracy(outcomes: Outcomes) -> RowStatistic:
     return proportion("accuracy", right, known, "a label and a prediction")
 
 
+def error_rate(outcomes: Outcomes) -> RowStatistic:
+    """Share of the rows whose prediction is not their label."""
+    known = both_known(outcomes)
+    wrong = known & (outcomes.target != outcomes.prediction)
+    return proportion("error_rate", wrong, known, "a label and a prediction")
+
+
 def proportion(name: str, hit: BoolArray, counts: BoolArray, empty: str, class_: str | None = None) -> RowStatistic:
     """A row statistic of kind proportion."""
     return RowStatistic(name, "proportion", hit.astype(np.float64), counts, BETTER[name], empty, class_)
@@ -85,14 +97,18 @@ def class_rates(
     scored, known = outcomes.scored, both_known(outcomes)
     chosen, true = outcomes.prediction == code, outcomes.target == code
     yes, no = known & true, known & ~true
+    given, denied = f"a label and the prediction {label!r}", f"a label and a prediction other than {label!r}"
     made: dict[str, tuple[BoolArray, BoolArray, str]] = {
         "selection_rate": (scored & chosen, scored, "a prediction"),
+        "error_rate": (known & (chosen != true), known, "a label and a prediction"),
         "true_positive_rate": (yes & chosen, yes, f"the label {label!r}"),
         "false_negative_rate": (yes & ~chosen, yes, f"the label {label!r}"),
         "false_positive_rate": (no & chosen, no, other),
         "true_negative_rate": (no & ~chosen, no, other),
-        "positive_predictive_value": (yes & chosen, known & chosen, f"a label and the prediction {label!r}"),
-        "negative_predictive_value": (no & ~chosen, known & ~chosen, f"a label and a prediction other than {label!r}"),
+        "positive_predictive_value": (yes & chosen, known & chosen, given),
+        "false_discovery_rate": (no & chosen, known & chosen, given),
+        "negative_predictive_value": (no & ~chosen, known & ~chosen, denied),
+        "false_omission_rate": (yes & ~chosen, known & ~chosen, denied),
     }
     return [proportion(name, *made[name], class_) for name in names]
 
@@ -101,7 +117,7 @@ def gap_rules(
     rates: Iterable[str], means: Iterable[str] = (), named: Iterable[str] = (), class_: str | None = None
 ) -> list[GapRule]:
     """Difference and ratio of each rate and of each named gap, and the difference of each mean."""
-    forms: tuple[Literal["difference", "ratio"], ...] = ("difference", "ratio")
+    forms: tuple[Form, ...] = ("difference", "ratio")
     compared = {rate: (rate,) for rate in rates} | {name: NAMED_GAPS[name] for name in named}
     rules = [GapRule(f"{name}_{form}", stats, form, class_) for name, stats in compared.items() for form in forms]
     return rules + [GapRule(f"{name}_difference", (name,), "difference", class_) for name in means]
@@ -112,7 +128,7 @@ def row_metrics(stats: Sequence[RowStatistic], outcomes: Outcomes, confidence: f
     return [
         Metric(
             SUMMARY_NAMES.get(s.name, s.name),
-            estimate(s, outcomes.weight, outcomes.cluster, confidence),
+            estimate(s, outcomes.design, confidence),
             s.better,
             s.class_,
         )
@@ -134,6 +150,13 @@ def nothing_measured(offers: Sequence[Offer], classes: Sequence[str], problem: s
         for offer in offers
         for class_ in (classes if offer.class_ else (None,))
     ]
+
+
+def top_label(scores: FloatArray) -> tuple[FloatArray, IntArray]:
+    """The highest score of each row, `[n]`, NaN without scores, and the class that has it, int64 `[n]`."""
+    usable = np.isfinite(scores).all(axis=1)
+    chosen = np.argmax(np.nan_to_num(scores, nan=-1.0), axis=1).astype(np.int64)
+    return np.where(usable, scores.max(axis=1), np.nan), chosen
 
 
 def needed_for_scores(outcomes: Outcomes) -> str:
@@ -173,8 +196,7 @@ def majority(reference: Outcomes, like: Outcomes, classes: int, *, scored: bool)
     Weighted where the reference is. Ties go to the first class.
     """
     known = reference.labelled
-    weight = None if reference.weight is None else in_range(reference.weight[known])
-    counts = np.bincount(reference.target[known], weights=weight, minlength=classes).astype(np.float64)
+    counts = sums(reference.target[known], whole_weight(reference.design.where(known), int(known.sum())), classes)
     if counts.sum() <= 0:
         nothing = np.full(len(like), NO_LABEL, dtype=np.int64)
         problem = f"the split '{reference.split}' has no label to learn a constant prediction from"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -11,11 +11,11 @@ import numpy as np
 from auditkit.core.estimate import Estimate
 from auditkit.core.model import OutputKind, as_float_matrix
 from auditkit.core.outcomes import Outcomes
-from auditkit.core.task import Calibration, GapRule, Metric, Offer, RowStatistic
+from auditkit.core.task import Calibration, GapRule, GroupMeasure, Metric, Named, Offer, RowStatistic
 from auditkit.core.types import Better, FloatArray, TaskKind
 from auditkit.measures import regression as measured
-from auditkit.measures.moments import TOO_LARGE, in_range
-from auditkit.tasks import rates
+from auditkit.measures.moments import TOO_LARGE, whole_weight
+from auditkit.tasks import by_group, rates
 
 _EMPTY = "a target value and a prediction"
 _BETTER: dict[str, Better | None] = {
@@ -53,24 +53,48 @@ class RegressionTask:
         """The mean absolute error stands for the rest."""
         return "mean_absolute_error"
 
-    def statistics(self, outcomes: Outcomes) -> Sequence[RowStatistic]:
+    def statistics(self, outcomes: Outcomes, also: Collection[Named] = ()) -> Sequence[RowStatistic]:
         """Mean error (prediction − target), mean absolute error, mean squared error."""
         error = measured.errors(outcomes.target, outcomes.prediction)
         squared = measured.squared_errors(outcomes.target, outcomes.prediction)
         values = {"mean_error": error, "mean_absolute_error": np.abs(error), "mean_squared_error": squared}
         return [rates.mean(name, value, _EMPTY, _BETTER[name]) for name, value in values.items()]
 
-    def gap_rules(self) -> Sequence[GapRule]:
+    def gap_rules(self, also: Collection[Named] = ()) -> Sequence[GapRule]:
         """Differences of the errors between groups, and the ratio of the mean absolute errors."""
         names = ("mean_error", "mean_absolute_error", "mean_squared_error")
         differences = [GapRule(f"{name}_difference", (name,), "difference") for name in names]
         return [*differences, GapRule("mean_absolute_error_ratio", ("mean_absolute_error",), "ratio")]
 
+    def group_measures(self, also: Collection[Named] = ()) -> Sequence[GroupMeasure]:
+        """Root mean squared error, R², and quantiles of the size of the error."""
+        return by_group.regression_measures()
+
+    def on_request(self) -> Sequence[Offer]:
+        """Nothing: all of it is measured."""
+        return ()
+
+    def decision_scores(self, outcomes: Outcomes) -> FloatArray | None:
+        """None: nothing is decided."""
+        return None
+
+    def decided_at(self, outcomes: Outcomes, threshold: float) -> Outcomes:
+        """Nothing is decided."""
+        raise ValueError("a model of numbers decides nothing by a threshold")
+
+    def if_labelled(self, outcomes: Outcomes, *, right: bool) -> Outcomes | None:
+        """None: a missing number may be any."""
+        return None
+
+    def benefits(self, outcomes: Outcomes) -> FloatArray | None:
+        """None: no label is favourable."""
+        return None
+
     def summary(self, outcomes: Outcomes, confidence: float) -> Sequence[Metric]:
         """Mean error, mean absolute error, mean squared error, its root, and R²."""
         if outcomes.problem is not None:
             return rates.nothing_measured(self.summary_offers(), (), outcomes.problem)
-        arguments = (outcomes.target, outcomes.prediction, outcomes.weight, outcomes.cluster, confidence)
+        arguments = (outcomes.target, outcomes.prediction, outcomes.design, confidence)
         return [Metric(name, measure(*arguments), _BETTER[name]) for name, measure in _MEASURES.items()]
 
     def summary_offers(self) -> Sequence[Offer]:
@@ -80,8 +104,8 @@ class RegressionTask:
     def majority(self, reference: Outcomes, like: Outcomes) -> Outcomes:
         """The mean target of `reference` for every row of `like` that the model scored."""
         known = reference.labelled
-        weight = None if reference.weight is None else in_range(reference.weight[known])
-        if not known.any() or (weight is not None and weight.sum() <= 0):
+        weight = whole_weight(reference.design.where(known), int(known.sum()))
+        if weight.sum() <= 0:
             problem = f"the split '{reference.split}' has no target value to learn a constant prediction from"
             return replace(like, prediction=np.full(len(like), np.nan), problem=problem)
         with np.errstate(over="ignore", invalid="ignore"):

@@ -318,5 +318,8 @@ def test_thousands_of_labels_are_measured_in_seconds():
     assert one["recall"] == pytest.approx(metrics.recall_score(target == 7, given == 7))
     assert [m.name for m in summary[:4]] == ["accuracy", "balanced_accuracy", "macro_f1", "matthews_correlation"]
     assert all(s.class_ is None for s in task.statistics(found))
-    assert {rule.name for rule in task.gap_rules()} == {"accuracy_difference", "accuracy_ratio"}
+    names = ("accuracy", "error_rate", "accuracy_equality")
+    assert {rule.name for rule in task.gap_rules()} == {
+        f"{n}_{form}" for n in names for form in ("difference", "ratio")
+    }
     assert task.majority(found, found).scores is None
