@@ -105,12 +105,16 @@ def labelled(metric: str, parts: Sequence[str]) -> str:
 
 
 def bounds_text(gate: Bounds) -> str:
-    """`at most 0.10`."""
+    """`at most 0.10`; of a gate that is relative, `at least 0.95 of that on train`."""
     if gate.max is not None and gate.min is not None:
-        return text("bound.both", low=bound(gate.min), high=bound(gate.max))
-    if gate.max is not None:
-        return text("bound.max", bound=bound(gate.max))
-    return text("bound.min", bound=bound(gate.min if gate.min is not None else 0.0))
+        said = text("bound.both", low=bound(gate.min), high=bound(gate.max))
+    elif gate.max is not None:
+        said = text("bound.max", bound=bound(gate.max))
+    else:
+        said = text("bound.min", bound=bound(gate.min if gate.min is not None else 0.0))
+    if gate.relative_to is None:
+        return said
+    return text(f"bound.relative.{gate.as_}", bound=said, reference=line(gate.relative_to.said))
 
 
 def requirement(finding: Finding) -> str:

@@ -68,6 +68,8 @@ MESSAGES: Mapping[str, str] = {
     "bound.max": "at most {bound}",
     "bound.min": "at least {bound}",
     "bound.both": "between {low} and {high}",
+    "bound.relative.ratio": "{bound} of that {reference}",
+    "bound.relative.difference": "{bound} above that {reference}",
     "affected.gap": "{low} (lowest) against {high} (highest), by {attribute}",
     "affected.group": "the group {group} of {attribute}",
     "affected.attribute": "groups of {attribute}",
@@ -101,6 +103,8 @@ MESSAGES: Mapping[str, str] = {
     "plain.expected_calibration_error": "Scores miss what really happens by {value} percentage points on average "
     "{ends}",
     "plain.other": "{label} is {measured}",
+    "plain.relative.ratio": "{label} is {measured} of that {reference}",
+    "plain.relative.difference": "{label} minus that {reference} is {measured}",
     "plain.required": "; the plan requires {bounds}.",
     "plain.undecided": "; the plan requires {bounds}, and this data can’t tell whether that holds.",
     "plain.answer": "the favourable answer",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from auditkit.core.finding import Bounds, Finding
 from auditkit.core.messages import percent, points
 from auditkit.core.types import Status
-from auditkit.report.labels import bounds_text, finding_label, group_name
+from auditkit.report.labels import bounds_text, finding_label, group_name, labelled, scope_parts
 from auditkit.report.messages import MESSAGES, text
 from auditkit.report.numbers import estimate
 from auditkit.report.small import rates_behind
@@ -21,7 +21,12 @@ def plain(finding: Finding, positive: str | None) -> str:
         return ""
     kind, form = _kind(finding)
     value, ends = _measured(finding, form)
-    if kind == "plain.other" or not ends:
+    relative = finding.gate.relative_to
+    if relative is not None:
+        label = labelled(finding.metric, scope_parts(finding.scope.model_copy(update={"reference": None}), split=False))
+        words = {"label": label, "measured": f"{value} {ends}".strip(), "reference": line(relative.said)}
+        said = text(f"plain.relative.{finding.gate.as_}", **words)
+    elif kind == "plain.other" or not ends:
         said = text("plain.other", label=finding_label(finding), measured=f"{value} {ends}".strip())
     else:
         said = text(kind, value=value, ends=ends, **_names(finding, positive))
@@ -34,6 +39,8 @@ def plain(finding: Finding, positive: str | None) -> str:
 def _kind(finding: Finding) -> tuple[str, str]:
     """The message that tells the finding, and the form of its number: ratio, points, percent or plain."""
     metric = finding.metric
+    if finding.gate is not None and finding.gate.relative_to is not None:
+        return "plain.other", "plain"
     pair = finding.scope.groups or ()
     if finding.scope.compared is not None:
         form = "ratio" if metric.endswith("_ratio") else "points"

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from auditkit.core.audit import Audit
 from auditkit.core.figure import Cell, Figure, Point, Series, Table
 from auditkit.core.finding import Finding, Scope
+from auditkit.core.types import INTERSECTION
 from auditkit.report.labels import finding_label
 from auditkit.report.messages import text
 from auditkit.report.small import LABEL_FREE, Group, Small, find_small, rates_behind
@@ -78,7 +79,22 @@ def _own_is_small(finding: Finding, small: Small) -> tuple[str, str] | None:
         return SUPPRESSED, "small.vague"
     if any(small.would_tell(scope, group, finding.metric) for group in groups):
         return WITHHELD, "small.sibling"
-    return None
+    return _reference_is_small(finding, small)
+
+
+def _reference_is_small(finding: Finding, small: Small) -> tuple[str, str] | None:
+    """The same of what a relative gate holds it against: with the finding's own number it tells that of the group."""
+    reference = None if finding.gate is None else finding.gate.relative_to
+    if reference is None or reference.all_rows or reference.group is None:
+        return None
+    named = {"split": reference.split} if reference.split is not None else {}
+    columns = {"attribute": INTERSECTION.join(reference.by)} if reference.by else {}
+    classes = {"class_": reference.class_} if reference.class_ is not None else {}
+    scope = finding.scope.model_copy(update=named | columns | classes)
+    if small.holds(scope, reference.group) or small.rests_on_few(scope, reference.group, finding.metric):
+        return SUPPRESSED, "small.finding"
+    told = small.would_tell(scope, reference.group, finding.metric)
+    return (WITHHELD, "small.sibling") if told else None
 
 
 def _gap_is_small(finding: Finding, small: Small) -> tuple[str, str] | None:
