@@ -152,7 +152,7 @@ def macro_f1(
     table = confusion(target, prediction, size, replace(design, weight=None)).astype(np.int64)
     if design.plain and size <= _MOST_DRAWN and not _has_rare_class(table):
         found = from_counts(table.ravel(), lambda c: _macro_f1(c.reshape(len(c), size, size)), confidence)
-        if found.low is not None and "pseudo" not in found.method:
+        if found.low is not None:
             return found
     ends = np.array([[e.value, e.low, e.high] for e in single], dtype=np.float64).mean(axis=0)
     value, low, high = (float(e) for e in ends)

@@ -9,11 +9,8 @@ from auditkit.core.estimate import Estimate
 from auditkit.core.outcomes import Groups
 from auditkit.core.task import RowStatistic
 from auditkit.core.types import BoolArray, FloatArray
-from auditkit.measures.intervals import clopper_pearson, normal_quantile, student_quantile, wilson
+from auditkit.measures.intervals import FEW_ROWS, clopper_pearson, normal_quantile, student_quantile, wilson
 from auditkit.measures.moments import TOO_LARGE, Moments, moments
-
-#: Up to so many rows Wilson's interval can cover less than 92%, and the exact one is taken.
-FEW_ROWS = 40.0
 
 
 def estimate(
