@@ -76,6 +76,30 @@ def f1(
     return Estimate(value, low, high, confidence, f"{jaccard.method} of the Jaccard index", jaccard.n)
 
 
+def error_odds(
+    false_negative: BoolArray, false_positive: BoolArray, design: Design = SIMPLE, confidence: float = 0.95
+) -> Estimate:
+    """False negatives over false positives, FN / FP, at least 0: what "treatment equality" compares between groups.
+
+    Booleans `[n]`; no row is both. Source: Berk, Heidari, Jabbari, Kearns and Roth (2021), "Fairness in criminal
+    justice risk assessments: the state of the art". FN / FP = p / (1 − p) with p the share of false negatives among all
+    errors: the limits of that share (see `rates.estimate`), transformed. No value without a false positive: nothing
+    then bounds the ratio from above. `n` counts the errors.
+    """
+    counts = false_negative | false_positive
+    stat = RowStatistic("error_odds", "proportion", false_negative.astype(np.float64), counts, None, "an error")
+    share = estimate(stat, design, confidence)
+    if share.value is None:
+        return share
+    if share.value >= 1.0:
+        return Estimate.undefined("there is no false positive to divide by", share.n)
+    odds = share.value / (1 - share.value)
+    if share.low is None or share.high is None or share.high >= 1.0:
+        return Estimate(odds, method=share.method, n=share.n, reason=share.reason or "there may be no false positive")
+    low, high = share.low / (1 - share.low), share.high / (1 - share.high)
+    return Estimate(odds, low, high, confidence, f"odds of {share.method}", share.n)
+
+
 def balanced_accuracy(
     target: IntArray,
     prediction: IntArray,

@@ -1,21 +1,26 @@
-"""The area under the ROC curve."""
+"""Measures of a ranking: area under the ROC curve, average precision, true-positive rate at a false-positive rate."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import brentq
 
 from auditkit.core.design import SIMPLE, Design
 from auditkit.core.estimate import Estimate
+from auditkit.core.task import RowStatistic
 from auditkit.core.types import BoolArray, FloatArray
 from auditkit.measures.influence import ONE_UNIT, effective_units, is_one_unit, standard_error
-from auditkit.measures.intervals import normal_quantile
-from auditkit.measures.moments import copies, each_weight, sums, whole_weight
+from auditkit.measures.intervals import clopper_pearson, normal_quantile, student_quantile, wilson
+from auditkit.measures.moments import copies, each_weight, moments, sums, whole_weight
+from auditkit.measures.rates import estimate
 
 #: With fewer expected misrankings of a row than this, DeLong's variance rests on too few of them.
 _FEW = 3.0
+#: A false-positive rate α needs so many negatives over α.
+_NEGATIVES = 10.0
 
 
 def roc_auc(
@@ -30,11 +35,10 @@ def roc_auc(
     Near 0 and 1 (fewer than three rows' worth of misrankings), where DeLong's variance vanishes, the wider of it and
     the score interval of Newcombe (2006, method 5). Rows whose score is not finite do not count. O(n log n).
     """
-    known = np.isfinite(score) & (True if design.weight is None else design.weight > 0)
-    s, y, some, n = score[known], positive[known], design.where(known), design.rows(known)
-    if y.all() or not y.any():
-        lacking = "positive" if not y.any() else "negative"
-        return Estimate.undefined(f"there are no rows with a {lacking} label and a score", n)
+    known = _Ranked.of(score, positive, design)
+    if isinstance(known, Estimate):
+        return known
+    s, y, some, n = known.score, known.positive, known.design, known.n
     whole = whole_weight(some, len(s))
     beaten = _placements(s, y, whole)
     value = min(1.0, float(np.average(beaten[y], weights=whole[y])))
@@ -116,3 +120,124 @@ def _units_of(y: BoolArray, design: Design) -> tuple[float, float]:
     """Kish's effective number of units among the positives and among the negatives."""
     first, second = (effective_units(design.where(side), int(np.count_nonzero(side))) for side in (y, ~y))
     return first, second
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """The stored rows that have a score, and how many rows they stand for; both labels occur."""
+
+    score: FloatArray
+    positive: BoolArray
+    design: Design
+    n: int
+
+    @classmethod
+    def of(cls, score: FloatArray, positive: BoolArray, design: Design) -> _Ranked | Estimate:
+        """The rows that count, or why they can't be ranked."""
+        known = np.isfinite(score) & (True if design.weight is None else design.weight > 0)
+        y, n = positive[known], design.rows(known)
+        if y.all() or not y.any():
+            lacking = "positive" if not y.any() else "negative"
+            return Estimate.undefined(f"there are no rows with a {lacking} label and a score", n)
+        return cls(score[known], y, design.where(known), n)
+
+
+def average_precision(
+    score: FloatArray, positive: BoolArray, design: Design = SIMPLE, confidence: float = 0.95
+) -> Estimate:
+    """Σ over thresholds of (gain in recall) · precision, in 0..1, from `score` `[n]` and `positive` `[n]`.
+
+    The definition of scikit-learn's `average_precision_score`: no interpolation, equal scores are one threshold. A
+    ranking that says nothing gets the share of positives. Interval: the influence of each row on the sum, on the logit
+    scale (Boyd, Eng and Page 2013) with Student's t on as many degrees of freedom as rows carry the variance; with
+    fewer than three positives' worth on either side, the wider of it and Wilson's interval on the positives. Rows whose
+    score is not finite do not count. O(n log n).
+    """
+    known = _Ranked.of(score, positive, design)
+    if isinstance(known, Estimate):
+        return known
+    y, some, rows = known.positive, known.design, len(known.score)
+    value, slope = _precision_and_slope(known)
+    method = "influence function, logit"
+    if is_one_unit(some, rows):
+        return Estimate(value, method=method, n=known.n, reason=ONE_UNIT)
+    z, positives = normal_quantile(confidence), _units_of(y, some)[0]
+    error, df = standard_error(each_weight(some, rows) * slope, some)
+    ends: list[tuple[float, float]] = []
+    if error > 0 and 0 < value < 1:
+        ends.append(_logit(value, error, float(student_quantile(z, max(df, 1e-2)))))
+    if not ends or min(value, 1 - value) * positives < _FEW:
+        low, high = wilson(np.array([value]), np.array([positives]), z)
+        ends.append((float(low[0]), float(high[0])))
+        method += "; Wilson on the positives near the end"
+    return Estimate(value, min(e[0] for e in ends), max(e[1] for e in ends), confidence, method, known.n)
+
+
+def _precision_and_slope(known: _Ranked) -> tuple[float, FloatArray]:
+    """Average precision and its derivative by the weight of each row, `[n]`; their weighted sum is 0."""
+    y, w = known.positive, whole_weight(known.design, len(known.score))
+    _, level = np.unique(-known.score, return_inverse=True)
+    size = int(level.max()) + 1
+    hits, total = sums(level[y], w[y], size), np.cumsum(sums(level, w, size))
+    found = np.cumsum(hits)
+    precision = found / total
+    value = min(1.0, float(hits @ precision / found[-1]))
+    # A row at one level changes the precision at this and every lower threshold.
+    of_positive = np.cumsum((hits * (total - found) / total**2)[::-1])[::-1]
+    of_negative = -np.cumsum((hits * found / total**2)[::-1])[::-1]
+    slope = np.where(y, precision[level] - value + of_positive[level], of_negative[level])
+    return value, slope / found[-1]
+
+
+def true_positive_rate_at(
+    score: FloatArray,
+    positive: BoolArray,
+    false_positive_rate: float,
+    design: Design = SIMPLE,
+    confidence: float = 0.95,
+) -> Estimate:
+    """The highest true-positive rate among thresholds whose false-positive rate is at most `false_positive_rate`, 0..1.
+
+    `score` `[n]`, `positive` `[n]`; the ROC curve is not interpolated. Below 10 / `false_positive_rate` negatives (or
+    effective ones) too few lie beyond the threshold to place it: no value. Interval: MOVER (Zou and Donner 2008) joins
+    two independent errors, that of the rate on the positives at the threshold (Wilson, or Clopper and Pearson), and
+    that of the threshold on the negatives (Clopper and Pearson's limits of the false-positive rate, read off the
+    negatives as Woodruff 1952 does). Raises `ValueError` where `false_positive_rate` is not between 0 and 1.
+    """
+    if not 0.0 < false_positive_rate < 1.0:
+        raise ValueError(f"false_positive_rate must lie between 0 and 1, got {false_positive_rate}")
+    known = _Ranked.of(score, positive, design)
+    if isinstance(known, Estimate):
+        return known
+    s, y, some = known.score, known.positive, known.design
+    negatives = _units_of(y, some)[1]
+    needed = _NEGATIVES / false_positive_rate
+    if negatives < needed * (1 - 1e-9):
+        what = f"a false-positive rate of {false_positive_rate:g} needs at least {math.ceil(needed - 1e-9):,} negatives"
+        return Estimate.undefined(
+            f"{what}, and there are {'' if some.plain else 'effectively '}{negatives:,.0f}", known.n
+        )
+    whole = whole_weight(some, len(s))
+    at = _beyond(s[~y], whole[~y], false_positive_rate)
+    above = RowStatistic(
+        "true_positive_rate", "proportion", (y & (s > at)).astype(np.float64), y, None, "a positive label"
+    )
+    rate = estimate(above, some, confidence)
+    if rate.value is None or rate.low is None or rate.high is None:
+        return rate
+    passed = RowStatistic("false_positive_rate", "proportion", (~y & (s > at)).astype(np.float64), ~y, None, "")
+    z = normal_quantile(confidence)
+    limits = clopper_pearson(np.array([false_positive_rate]), moments(passed, None, 1, some).effective_at(z), z)
+    down, up = (float(np.average(s[y] > _beyond(s[~y], whole[~y], float(end[0])), weights=whole[y])) for end in limits)
+    low = max(0.0, rate.value - math.hypot(rate.value - rate.low, rate.value - min(down, rate.value)))
+    high = min(1.0, rate.value + math.hypot(rate.high - rate.value, max(up, rate.value) - rate.value))
+    return Estimate(rate.value, low, high, confidence, f"MOVER of {rate.method} and Woodruff", known.n)
+
+
+def _beyond(score: FloatArray, weight: FloatArray, share: float) -> float:
+    """The smallest of these scores beyond which at most `share` of the weight lies."""
+    order = np.argsort(score, kind="stable")
+    level, first = np.unique(score[order], return_index=True)
+    mass = np.add.reduceat(weight[order], first)
+    above = mass.sum() - np.cumsum(mass)
+    return float(level[int(np.argmax(above <= share * mass.sum() * (1 + 1e-12)))])
