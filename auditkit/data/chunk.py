@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from auditkit.core.types import Batch, FloatArray, InputKind, IntArray, ObjectArray
+from auditkit.data.bands import Bands
 from auditkit.data.columns import Columns
 from auditkit.data.decode import Coded, coded, numbers, whole_numbers
+from auditkit.data.grouping import banded, named_group
 from auditkit.data.hashing import HashArray, combined, hash_numbers, hash_texts, mixed
 from auditkit.data.modalities.base import modality
 from auditkit.data.sources.base import Family
-from auditkit.data.survey import named_group, placed
+from auditkit.data.survey import placed
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,9 @@ class Chunk:
 
     `row`: int64 `[B]`, 0-based position in the split's file. `inputs`: see `Batch`. `target`: float64 where the
     target column is numeric, else string; null where missing; None without a target. `groups`: for each sensitive
-    column the label of each row, `[B]`, None where missing. `id`: `[B]` text. `cluster`: int64 `[B]`, a stable hash
-    of the value; a row without one is its own cluster. `weight`: float64 `[B]`, finite, at least 0. `extra`: as
-    `target`, for the further columns asked for.
+    column the label of each row (of its band, where numbers are cut), `[B]`, None where missing. `id`: `[B]` text.
+    `cluster`: int64 `[B]`, a stable hash of the value; a row without one is its own cluster. `weight`: float64 `[B]`,
+    finite, at least 0. `extra`: as `target`, for the further columns asked for.
     `input_hash` and `row_hash`: uint64 `[B]`, stable hashes of the inputs, and of inputs and target; equal values
     hash alike from any file type, dtype and column order. Both are None where no inputs are read.
     """
@@ -52,6 +54,8 @@ class Chunk:
     extra: dict[str, pa.Array]
     input_hash: HashArray | None
     row_hash: HashArray | None
+    #: So many rows that are alike stand behind each, int64 `[B]`; None: one.
+    count: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.row)
@@ -65,8 +69,12 @@ class Layout:
     inputs: tuple[Input, ...]
     #: Columns of untyped files that hold numbers.
     untyped_numeric: frozenset[str]
+    #: Sensitive columns whose numbers are cut into bands.
+    bands: Mapping[str, Bands] = field(default_factory=dict)
 
-    def chunk(self, split: str, file: str, row: IntArray, arrays: Mapping[str, pa.Array]) -> Chunk:
+    def chunk(
+        self, split: str, file: str, row: IntArray, arrays: Mapping[str, pa.Array], count: IntArray | None = None
+    ) -> Chunk:
         """Decode the rows `row` `[B]`. Raises `InputRefusedError` with file, row and column of a cell that is wrong."""
         reader = _Reader(self, file, row, arrays)
         inputs, hashes = reader.inputs()
@@ -88,6 +96,7 @@ class Layout:
             extra={name: reader.valued(name)[0] for name in self.columns.extra},
             input_hash=input_hash,
             row_hash=row_hash,
+            count=count,
         )
 
     def numeric(self, column: str) -> bool:
@@ -135,6 +144,9 @@ class _Reader:
         return texts.arrow(), hash_texts(texts)
 
     def groups(self, name: str) -> ObjectArray:
+        if name in self._layout.bands:
+            with self._at(name):
+                return banded(self._layout.bands[name], self._arrays[name])
         found = self.texts(name)
         named = np.array([*(named_group(text) for text in found.texts.tolist()), None], dtype=object)
         return named[found.codes]
@@ -162,6 +174,7 @@ def joined(pieces: Sequence[Chunk]) -> Chunk:
         extra={name: pa.concat_arrays([piece.extra[name] for piece in pieces]) for name in first.extra},
         input_hash=_concatenated([piece.input_hash for piece in pieces]),
         row_hash=_concatenated([piece.row_hash for piece in pieces]),
+        count=_concatenated([piece.count for piece in pieces]),
     )
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
 from auditkit.core.errors import InputRefusedError, PlanError, Problem, nearest
 from auditkit.core.types import InputKind, IntArray
+from auditkit.data.attributes import attribute_notes, join
 from auditkit.data.chunk import Chunk, Input, Layout, joined
 from auditkit.data.columns import Columns, resolve
+from auditkit.data.compact.opening import compact_notes, compacted
+from auditkit.data.compact.rounding import Roles
+from auditkit.data.compact.source import CompactSource
+from auditkit.data.population import population_notes, population_problems
 from auditkit.data.sample import Selection, Shard, select
 from auditkit.data.sources.base import Batch, Range, Source
 from auditkit.data.sources.memory import MemorySource
@@ -24,11 +28,14 @@ from auditkit.data.survey import Survey, Surveyor
 __all__ = ["Chunk", "Dataset", "Input", "Shard", "Survey"]
 
 SHARD_ROWS = 8192
+#: What `Dataset.digests` calls the second table: a key of the plan, which is no split's name.
+ATTRIBUTES = "data.attributes"
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Opened data. `digests`: sha256 of each split's file, or of a frame's content. `rows`: the rows of each split
+    """Opened data. `digests`: sha256 of each split's file, or of a frame's content; that of the second table under
+    `ATTRIBUTES`. `rows`: the rows of each split
     that are read; `survey.rows` has all. `notes`: short facts that the reader of the audit must know."""
 
     spec: DataSpec
@@ -53,21 +60,43 @@ class Dataset:
         frames: Mapping[str, pa.Table] | None = None,
         max_rows: int | None = None,
         seed: int = 0,
+        compact: Roles | None = None,
+        attributes: pa.Table | None = None,
     ) -> Dataset:
         """Open and survey the splits.
 
         `extra` names further columns to read (predictions, scores); `exclude`, columns that are no inputs unless
         `spec.inputs` lists them. `frames`, by split, stand in for the files. `max_rows`: read a random sample of so
-        many rows of each split.
+        many rows of each split. `compact`: no inputs are read, and rows that are alike in everything else are stored
+        once with their count; where they are too many, numbers are rounded, and a note says so.
+        `attributes` stands in for the file that `spec.attributes` names.
         Raises `PlanError` with every problem of paths and columns at once, and `InputRefusedError` for a file that
         can't be read.
         """
-        sources = _open_sources(spec, frames)
-        columns, problems = resolve(spec, sources, extra=extra, exclude=exclude, read_inputs=read_inputs)
-        if problems:
-            raise PlanError(problems)
-        surveyed = Surveyor(columns, sources).walk(spec.groups)
+        sources, second = _open_sources(spec, frames, attributes)
+        from_second, wrong = ({}, []) if second is None else join(spec, sources, second)
+        sources = {**sources, **from_second}
+        columns, problems = resolve(
+            spec, sources, extra=extra, exclude=exclude, read_inputs=read_inputs, attributes=second
+        )
+        if problems or wrong:
+            raise PlanError([*problems, *wrong])
+        given = sources
+        if compact is not None:
+            sources = compacted(sources, columns, compact)
+            columns = replace(columns, inputs={}, id=None)
+        try:
+            surveyed = Surveyor(columns, sources, spec).walk()
+        except InputRefusedError:
+            # A stored row has no place in the file: its message comes from the file itself.
+            Surveyor(columns, given, spec).walk()
+            raise
         survey = surveyed.survey
+        for split, source in from_second.items():
+            source.refuse_strangers(split)
+        misspelt = list(population_problems(spec, survey))
+        if misspelt:
+            raise PlanError(misspelt)
         inputs = tuple(_decided(columns, surveyed.untyped_numeric))
         selections = {split: select(split, survey.rows[split], max_rows, seed) for split in sources}
         return cls(
@@ -75,18 +104,34 @@ class Dataset:
             splits=tuple(sources),
             inputs=inputs,
             survey=survey,
-            digests={split: source.digest for split, source in sources.items()},
-            rows={split: len(selection) for split, selection in selections.items()},
-            notes=(*columns.notes, *_sampling_notes(selections)),
+            digests={split: source.digest for split, source in sources.items()}
+            | ({} if second is None else {ATTRIBUTES: second.digest}),
+            rows={split: _rows(sources[split], selection) for split, selection in selections.items()},
+            notes=(
+                *columns.notes,
+                *(() if second is None else attribute_notes(second, from_second)),
+                *surveyed.notes,
+                *population_notes(spec, survey),
+                *_sampling_notes(selections),
+                *compact_notes(sources),
+            ),
             _sources=sources,
             _selections=selections,
-            _layout=Layout(columns, inputs, surveyed.untyped_numeric),
+            _layout=Layout(columns, inputs, surveyed.untyped_numeric, survey.bands),
         )
 
     @property
     def sampling(self) -> dict[str, str]:
         """What chose the rows of each split: `"all"`, or the size and the seed. Part of what identifies evidence."""
         return {split: selection.chooser for split, selection in self._selections.items()}
+
+    @property
+    def fingerprints(self) -> dict[str, pa.Table]:
+        """Of splits whose rows are stored once: the hashes that tell copies; see `core.tables.FINGERPRINTS`."""
+        found = {
+            split: source.fingerprints for split, source in self._sources.items() if isinstance(source, CompactSource)
+        }
+        return {split: table for split, table in found.items() if table is not None}
 
     def shards(self, split: str, rows: int = SHARD_ROWS) -> list[Shard]:
         """The shards of a split, of `rows` selected rows each (the last has what is left), in the order of the rows."""
@@ -118,7 +163,8 @@ class Dataset:
             while shard is not None and shard.start < batch.stop:
                 rows = self._selections[split].between(max(shard.start, batch.start), min(shard.stop, batch.stop))
                 if len(rows):
-                    pieces.append(self._layout.chunk(split, source.name, rows, _taken(batch, rows)))
+                    count = None if batch.count is None else batch.count[rows - batch.start]
+                    pieces.append(self._layout.chunk(split, source.name, rows, _taken(batch, rows), count))
                 if shard.stop > batch.stop:
                     break
                 yield joined(pieces)
@@ -130,22 +176,30 @@ class Dataset:
             )
 
 
-def _open_sources(spec: DataSpec, frames: Mapping[str, pa.Table] | None) -> dict[str, Source]:
+def _open_sources(
+    spec: DataSpec, frames: Mapping[str, pa.Table] | None, attributes: pa.Table | None
+) -> tuple[dict[str, Source], Source | None]:
+    """The splits, and the second table where the plan has one."""
     problems = []
     if "test" not in spec.splits:
         hint = nearest("test", spec.splits)
         problems.append(Problem("data.splits", f"there is no split `test`, which is the one that is judged{hint}"))
-    if frames is not None:
-        if problems:
-            raise PlanError(problems)
-        return {split: MemorySource(split, frames[split]) for split in spec.splits}
-    for split, path in spec.splits.items():
-        problem = path_problem(f"data.splits.{split}", Path(path))
-        if problem is not None:
-            problems.append(problem)
+    paths = {} if frames is not None else {f"data.splits.{split}": path for split, path in spec.splits.items()}
+    if spec.attributes is not None and attributes is None:
+        paths["data.attributes.path"] = spec.attributes.path
+    problems += [problem for where, path in paths.items() if (problem := path_problem(where, path)) is not None]
     if problems:
         raise PlanError(problems)
-    return {split: open_source(Path(path)) for split, path in spec.splits.items()}
+    second = None
+    if spec.attributes is not None:
+        second = open_source(spec.attributes.path) if attributes is None else MemorySource("attributes", attributes)
+    if frames is not None:
+        return {split: MemorySource(split, frames[split]) for split in spec.splits}, second
+    return {split: open_source(path) for split, path in spec.splits.items()}, second
+
+
+def _rows(source: Source, selection: Selection) -> int:
+    return source.total if isinstance(source, CompactSource) else len(selection)
 
 
 def _decided(columns: Columns, untyped_numeric: frozenset[str]) -> Iterator[Input]:

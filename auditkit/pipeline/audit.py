@@ -122,7 +122,8 @@ def _run_checks(prepared: Prepared, evidence: Evidence, collected: Collected) ->
     declared = {name: list(labels) for name, labels in sorted(prepared.plan.data.groups.items())}
     with prepared.progress.bar("checks", len(prepared.checks)) as bar:
         for check in prepared.checks:
-            key = digest_of([check.id, check.model_dump(mode="json"), facts, declared, evidence.data.sensitive])
+            known = [declared, evidence.data.sensitive, evidence.data.population]
+            key = digest_of([check.id, check.model_dump(mode="json"), facts, *known])
             found = prepared.keeper.findings(check.id, key)
             if found is None:
                 found, broke = _run_check(check, evidence, prepared)
@@ -219,6 +220,6 @@ def _data_summary(dataset: Dataset, evidence: Evidence, split: str) -> DataSumma
         rows=outcomes.rows,
         unlabelled=outcomes.rows_where(~outcomes.labelled),
         unscored=outcomes.rows_where(~outcomes.scored),
-        sampled_from=total if total != outcomes.rows else None,
+        sampled_from=total if total != len(outcomes) else None,
         sha256=dataset.digests.get(split),
     )

@@ -15,7 +15,7 @@ from auditkit.core.evidence import Evidence
 from auditkit.core.finding import Finding
 from auditkit.core.messages import percent
 from auditkit.core.outcomes import Outcomes
-from auditkit.core.tables import PREDICTIONS, ROWS
+from auditkit.core.tables import FINGERPRINTS, PREDICTIONS, ROWS
 from auditkit.core.types import INTERSECTION
 
 #: Above this share of copies an interval promises more than the rows can hold (deepchecks' default for duplicates).
@@ -110,10 +110,11 @@ def _varied_scores(outcomes: Outcomes) -> bool:
 def _copies(evidence: Evidence, split: str) -> float | None:
     """The share of rows that are copies, where it is too large and chance does not explain it."""
     rows = _rows_of(evidence.table(ROWS.name), split)
-    if rows.num_rows < 2:
+    if evidence.outcomes(split).rows < 2:
         return None
-    if "row_hash" in rows.column_names:
-        found = repeats(rows)
+    stored_once = evidence.has(FINGERPRINTS.name)
+    if stored_once or "row_hash" in rows.column_names:
+        found = repeats(_rows_of(evidence.table(FINGERPRINTS.name), split) if stored_once else rows)
         share = found.copies / found.rows
         if share > MOST_COPIES and not found.by_chance:
             return share
@@ -125,14 +126,15 @@ def _every_row_repeats(rows: pa.Table, predictions: pa.Table) -> float | None:
 
     Many distinct rows don't do that by chance, whatever they hold; a file that was appended to itself does.
     """
-    columns = [c for c in rows.column_names if c not in ("split", "row", "id", "cluster", "input_hash")]
+    columns = [c for c in rows.column_names if c not in ("split", "row", "id", "cluster", "input_hash", "count")]
     codes = [pc.dictionary_encode(rows[c].combine_chunks()).indices.fill_null(-1) for c in columns]
     answers = [c for c in predictions.column_names if c not in ("split", "row")]
     codes += [pc.dictionary_encode(predictions[c].combine_chunks()).indices.fill_null(-1) for c in answers]
     key = np.zeros(rows.num_rows, dtype=np.int64)
     for code in codes:
         _, key = np.unique(key * (rows.num_rows + 2) + np.asarray(code) + 1, return_inverse=True)
-    times = np.bincount(key)
+    stored = rows["count"].to_numpy() if "count" in rows.column_names else None
+    times = np.bincount(key, weights=stored).astype(np.int64)
     common = int(np.gcd.reduce(times))
     return 1 - 1 / common if common >= 2 and len(times) >= _ENOUGH_DISTINCT else None
 

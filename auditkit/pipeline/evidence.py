@@ -16,7 +16,7 @@ from auditkit.core.tables import PREDICTIONS, ROWS
 from auditkit.core.task import Task
 from auditkit.core.types import MISSING_GROUP
 from auditkit.data.dataset import Dataset
-from auditkit.data.survey import named_group
+from auditkit.data.grouping import named_group
 from auditkit.tasks.build import build_outcomes
 
 
@@ -93,4 +93,5 @@ def _groups(dataset: Dataset, rows: pa.Table, attribute: str) -> Groups:
             position[MISSING_GROUP] = len(labels)
             labels.append(MISSING_GROUP)
         result[missing] = position[MISSING_GROUP]
-    return Groups(attribute, tuple(labels), result, dataset.survey.group_warnings.get(attribute))
+    count = rows["count"].to_numpy() if "count" in rows.column_names else None
+    return Groups(attribute, tuple(labels), result, dataset.survey.group_warnings.get(attribute), count)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,12 @@ from auditkit.core.errors import PlanError, Problem, nearest
 from auditkit.core.files import digest_of
 from auditkit.core.progress import Progress
 from auditkit.core.types import INTERSECTION
+from auditkit.data.compact.rounding import Roles
 from auditkit.data.dataset import Dataset
 from auditkit.pipeline.audit import perform
 from auditkit.pipeline.document import Document
 from auditkit.pipeline.load import LoadedPlan, parse_plan
-from auditkit.pipeline.plan import GateSpec
+from auditkit.pipeline.plan import GateSpec, Plan
 from auditkit.pipeline.prepared import Clock, Prepared
 from auditkit.pipeline.problems import prediction_columns
 from auditkit.pipeline.run import RunResult, run_prepared
@@ -60,6 +61,28 @@ def parse_bound(option: str, text: str) -> Bound:
     return Bound(option, metric.strip(), by.strip() or None, value)
 
 
+def parse_bands(options: Sequence[str]) -> dict[str, Any]:
+    """The values of `--band`, such as `age=25,45,65`, as a plan's `data.bands`. Raises `PlanError`."""
+    bands: dict[str, Any] = {}
+    for text in options:
+        column, equals, rule = text.rpartition("=")
+        cells = [cell.strip() for cell in rule.split(",")]
+        try:
+            numbers = [float(cell) for cell in cells if cell]
+        except ValueError:
+            numbers = []
+        if not equals or not column.strip() or not (numbers or rule.strip() == "none"):
+            raise PlanError(
+                f"--band {text}: expected COLUMN=EDGES such as age=25,45,65 (one edge: age=40,), COLUMN=4 for so many "
+                "bands, or COLUMN=none"
+            )
+        if column.strip() in bands:
+            raise PlanError(f"--band {text}: {column.strip()!r} is cut twice")
+        counted = len(cells) == 1 and len(numbers) == 1 and numbers[0].is_integer()
+        bands[column.strip()] = (int(numbers[0]) if counted else numbers) or "none"
+    return bands
+
+
 @dataclass(frozen=True)
 class GateRequest:
     """What `auditkit gate` and `auditkit.gate` are asked."""
@@ -73,6 +96,12 @@ class GateRequest:
     weight: str | None = None
     cluster: str | None = None
     threshold: float = 0.5
+    id: str | None = None
+    #: How numeric sensitive columns are cut, as in a plan's `data.bands`.
+    bands: Mapping[str, Any] = field(default_factory=dict)
+    #: A second table with sensitive columns, by its path or in memory, and its column that `id` refers to.
+    attributes: Path | pa.Table | None = None
+    attributes_id: str | None = None
 
 
 def prepare_gate(
@@ -91,7 +120,10 @@ def prepare_gate(
     try:
         extra = prediction_columns(plan.model)
         splits = None if frame is None else {"test": frame}
-        dataset = Dataset.open(plan.data, extra=extra, exclude=extra, frames=splits)
+        second = request.attributes if isinstance(request.attributes, pa.Table) else None
+        dataset = Dataset.open(
+            plan.data, extra=extra, exclude=extra, frames=splits, compact=_roles(plan), attributes=second
+        )
         task = settle_task(plan.model, plan.data, dataset, None).task
         problems += gate_problems(gates, checks, task, dataset.splits, plan.data)
     except PlanError as error:
@@ -112,6 +144,21 @@ def prepare_gate(
     )
 
 
+def _roles(plan: Plan) -> Roles:
+    """What each column is for: it decides how numbers may be rounded where rows are very many."""
+    model, data = plan.model, plan.data
+    decided = model.prediction is not None
+    return Roles(
+        target=data.target,
+        prediction=model.prediction,
+        scores=() if model.score is None else (model.score,),
+        weight=data.weight,
+        cluster=data.cluster,
+        groups=data.sensitive,
+        threshold=None if decided else model.threshold,
+    )
+
+
 def _load(source: Path | None, request: GateRequest, name: str) -> LoadedPlan:
     data: dict[str, Any] = {
         "splits": {"test": str(source or "in memory")},
@@ -120,6 +167,9 @@ def _load(source: Path | None, request: GateRequest, name: str) -> LoadedPlan:
         "positive": request.positive,
         "weight": request.weight,
         "cluster": request.cluster,
+        "id": request.id,
+        "bands": dict(request.bands),
+        "attributes": attributes_section(request.attributes, request.attributes_id),
     }
     model = {
         "kind": "predictions",
@@ -131,7 +181,22 @@ def _load(source: Path | None, request: GateRequest, name: str) -> LoadedPlan:
 
     checks = {check: "off" for check in CHECKS.names() if check not in (_OVERALL, _GROUPS)}
     tree = {"name": name, "model": _given(model), "data": _given(data), "checks": checks, "gates": "none"}
-    return parse_plan(Document(value=tree), None)
+    try:
+        return parse_plan(Document(value=tree), None)
+    except PlanError as error:
+        raise PlanError([_as_typed(problem, request) for problem in error.problems]) from None
+
+
+def attributes_section(attributes: Path | pa.Table | None, id: str | None) -> dict[str, Any] | None:
+    """The plan's `data.attributes` for a second table, in a file or in memory; None without one."""
+    if attributes is None:
+        if id is not None:
+            raise PlanError(
+                Problem("data.attributes.id", "names a column of a second table, and no such table is given")
+            )
+        return None
+    path = "in memory" if isinstance(attributes, pa.Table) else str(attributes)
+    return _given({"path": path, "id": id})
 
 
 def _given(section: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,14 +231,31 @@ _TYPED = {
     "data.sensitive": "--sensitive",
     "data.weight": "--weight",
     "data.cluster": "--cluster",
+    "data.id": "--id",
+    "data.attributes": "--attributes",
+    "data.attributes.path": "--attributes",
+    "data.attributes.id": "--attributes-id",
     "model": "--prediction, --score",
+}
+
+
+_OPTIONS = {
+    "`data.sensitive`": "--sensitive",
+    "data.sensitive": "--sensitive",
+    "`data.attributes.id`": "--attributes-id",
+    "`data.attributes`": "--attributes",
+    "`data.bands`": "--band",
 }
 
 
 def _as_typed(problem: Problem, request: GateRequest) -> Problem:
     """A problem with the options that the user typed in place of the plan's keys."""
     section, _, rest = problem.where.partition("[")
-    message = problem.message.replace("`data.sensitive`", "--sensitive")
+    message = problem.message
+    for key, option in _OPTIONS.items():
+        message = message.replace(key, option)
+    if section.startswith("data.bands."):
+        return Problem(f"--band {section.removeprefix('data.bands.')}", message)
     if section != "gates":
         return Problem(_TYPED.get(section, problem.where), message)
     bound = request.bounds[int(rest.partition("]")[0])]

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from auditkit.core.files import digest_of
-from auditkit.core.tables import PREDICTIONS
+from auditkit.core.tables import FINGERPRINTS, PREDICTIONS, ROWS
 from auditkit.core.version import __version__
 from auditkit.probes.attributions import IntegratedGradients
 from auditkit.probes.base import Probe, ProbeContext
@@ -64,6 +64,21 @@ def collect_clean(context: ProbeContext, store: Store, collected: Collected, ver
     for name, key in keys.items():
         collected.keys[name] = key
         collected.tables[name] = store.read(name, key)
+    _keep_fingerprints(context.dataset.fingerprints, store, collected)
+
+
+def _keep_fingerprints(found: Mapping[str, pa.Table], store: Store, collected: Collected) -> None:
+    """Where rows are stored once, what tells copies of a row from rows that look alike."""
+    name = FINGERPRINTS.name
+    if not found:
+        collected.absent[name] = "every row is stored, with its own hashes"
+        return
+    key = digest_of([name, collected.keys[ROWS.name]])
+    parts = [table.add_column(0, "split", pa.array([split] * len(table))) for split, table in found.items()]
+    if not store.finished(name, key):
+        store.write_part(name, key, "whole", pa.concat_tables(parts))
+        store.finish(name, key, ["whole"])
+    collected.keys[name], collected.tables[name] = key, store.read(name, key)
 
 
 def collect_rounds(

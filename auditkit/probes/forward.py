@@ -98,6 +98,8 @@ def rows_table(chunk: Chunk) -> pa.Table:
     if chunk.inputs:  # without inputs all rows would look the same
         columns["input_hash"] = pa.array(chunk.input_hash)
         columns["row_hash"] = pa.array(chunk.row_hash)
+    if chunk.count is not None:
+        columns["count"] = pa.array(chunk.count)
     return pa.table(columns)
 
 
@@ -166,6 +168,7 @@ def _constant(value: str, size: int) -> pa.Array:
 
 def dataset_key(dataset: Dataset) -> list[Any]:
     """What identifies the data and how it is read, for the keys of tables."""
-    spec = dataset.spec.model_dump(mode="json", exclude={"splits", "positive", "groups", "about"})
+    unread = {"splits": True, "positive": True, "groups": True, "about": True, "population": True}
+    spec = dataset.spec.model_dump(mode="json", exclude={**unread, "attributes": {"path"}})
     inputs = [[item.name, item.kind.value] for item in dataset.inputs]
     return [dict(sorted(dataset.digests.items())), dict(sorted(dataset.sampling.items())), spec, inputs]

@@ -25,7 +25,8 @@ def build_outcomes(
 ) -> Outcomes:
     """Outcomes of a split from its evidence tables, aligned by `row`, in the order of `rows`.
 
-    `rows`: `row`, and where the data has them `target` (text or numbers, null where missing), `weight`, `cluster`.
+    `rows`: `row`, and where the data has them `target` (text or numbers, null where missing), `weight`, `cluster`,
+    `count`.
     `predictions`: `row`, and `output:0` … `output:C-1` (see `tasks.scores.probabilities`) or `label` or both: a label
     is then the prediction, and the outputs its scores. Binary: positive where its score is at least `threshold`.
     Rows without a usable answer are unscored. What makes all rows useless goes to `Outcomes.problem`. Raises
@@ -39,7 +40,8 @@ def build_outcomes(
     if problem is not None:
         prediction = np.full_like(prediction, np.nan if prediction.dtype.kind == "f" else NO_LABEL)
         scores = None
-    return Outcomes(split, row, target, prediction, scores, _weight(rows), _cluster(rows), problem)
+    count = _column(rows, "count").astype(np.int64) if "count" in rows.column_names else None
+    return Outcomes(split, row, target, prediction, scores, _weight(rows), _cluster(rows), problem, count)
 
 
 _Read = tuple[npt.NDArray[Any], npt.NDArray[Any], FloatArray | None, str | None]

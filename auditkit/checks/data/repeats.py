@@ -39,20 +39,22 @@ class Repeats:
 
 
 def repeats(rows: pa.Table) -> Repeats:
-    """What repeats among the rows of one split of the table `rows`."""
+    """What repeats among the rows of one split of the table `rows`, or `fingerprints` (whose rows are counted)."""
     inputs, whole = codes(rows.column("input_hash")), codes(rows.column("row_hash"))
     target = codes(rows.column("target")) if "target" in rows.column_names else np.full(len(rows), -1)
+    counted = "count" in rows.column_names
+    count = rows.column("count").to_numpy() if counted else np.ones(len(rows), dtype=np.int64)
     known = target >= 0
-    among = _largest(inputs[known], target[known])
-    labelled = np.bincount(inputs[known])
+    among = _largest(inputs[known], target[known], count[known])
+    labelled = np.bincount(inputs[known], weights=count[known])
     mixed = among.kinds > 1
     conflicting = known & np.isin(inputs, among.inputs[mixed])
     pairs = float((labelled * (labelled - 1)).sum())
     return Repeats(
-        rows=len(rows),
-        labelled=int(known.sum()),
-        copies=len(whole) - len(np.unique(whole)),
-        conflicting=int(conflicting.sum()),
+        rows=int(count.sum()),
+        labelled=int(count[known].sum()),
+        copies=int(count.sum()) - len(np.unique(whole)),
+        conflicting=int(count[conflicting].sum()),
         unavoidable=int((among.rows - among.most).sum()),
         agreement=among.same_pairs / pairs if pairs else None,
     )
@@ -70,8 +72,9 @@ class _Among:
     same_pairs: float
 
 
-def _largest(inputs: IntArray, target: IntArray) -> _Among:
-    cells, counts = np.unique(np.column_stack([inputs, target]), axis=0, return_counts=True)
+def _largest(inputs: IntArray, target: IntArray, count: IntArray) -> _Among:
+    cells, place = np.unique(np.column_stack([inputs, target]), axis=0, return_inverse=True)
+    counts = np.bincount(place.ravel(), weights=count, minlength=len(cells)).astype(np.int64)
     found, at, kinds = np.unique(cells[:, 0], return_inverse=True, return_counts=True)
     rows = np.bincount(at, weights=counts, minlength=len(found)).astype(np.int64)
     most = np.zeros(len(found), dtype=np.int64)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from auditkit.core.errors import InputRefusedError
+from auditkit.core.types import IntArray
 
 #: Rows that a source hands over at a time.
 BATCH_ROWS = 8192
@@ -75,11 +76,15 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Batch:
-    """Consecutive rows of a file from row `start` on; `columns` maps names to arrays of length `rows`."""
+    """Consecutive rows of a file from row `start` on; `columns` maps names to arrays of length `rows`.
+
+    `count` (int64 `[rows]`): so many rows that are alike stand behind each; None: one.
+    """
 
     start: int
     rows: int
     columns: dict[str, pa.Array]
+    count: IntArray | None = None
 
     @property
     def stop(self) -> int:

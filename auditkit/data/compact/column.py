@@ -1,0 +1,57 @@
+"""The cells of one column as codes into its distinct values."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from auditkit.core.types import IntArray
+
+
+class ColumnCodes:
+    """Codes of one column, in the order in which values appear. A missing cell (null, NaN) is the value None."""
+
+    def __init__(self) -> None:
+        self._values: list[Any] = []
+        self._places: dict[Any, int] = {}
+        self._type: pa.DataType = pa.null()
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def codes(self, array: pa.Array) -> IntArray:
+        """The codes of a batch of cells, int64 `[n]`."""
+        if isinstance(array, pa.ExtensionArray):
+            array = array.storage
+        if pa.types.is_null(array.type):
+            return np.full(len(array), self._place(None), dtype=np.int64)
+        if not pa.types.is_dictionary(array.type):
+            array = array.dictionary_encode()
+        self._type = array.type.value_type
+        table = np.array([*self._known(array.dictionary.to_pylist()), -1], dtype=np.int64)
+        indices = array.indices
+        if indices.null_count:
+            table[-1] = self._place(None)
+            indices = indices.cast(pa.int64()).fill_null(-1)
+        return np.asarray(table[indices.to_numpy(zero_copy_only=False)], dtype=np.int64)
+
+    def values(self) -> pa.Array:
+        """The distinct values in the order of their codes."""
+        return pa.array(self._values, type=self._type)
+
+    def _known(self, values: list[Any]) -> list[int]:
+        """The codes of distinct values; those that were seen before cost one look."""
+        places = [self._places.get(value) for value in values]
+        return [self._place(value) if place is None else place for value, place in zip(values, places, strict=True)]
+
+    def _place(self, value: Any) -> int:
+        if isinstance(value, float) and math.isnan(value):
+            value = None
+        place = self._places.get(value)
+        if place is None:
+            place = self._places[value] = len(self._values)
+            self._values.append(value)
+        return place

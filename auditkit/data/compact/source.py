@@ -1,0 +1,148 @@
+"""A source whose rows are counted instead of kept: one pass, memory for what is distinct."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from auditkit.core.types import IntArray
+from auditkit.data.compact.cells import BLOCK_ROWS, Cells
+from auditkit.data.compact.column import ColumnCodes
+from auditkit.data.compact.fingerprints import Fingerprints
+from auditkit.data.compact.rounding import Roles, Rounding, note
+from auditkit.data.sources.base import BATCH_ROWS, Batch, Family, Range, Source
+
+#: More distinct rows than this are not kept exactly: numbers are rounded and clusters put together.
+MOST_EXACT = 1 << 17
+#: Nor more than this many times as many once they are: numbers are rounded further.
+_MOST_ROUNDED = 4
+
+
+class CompactSource:
+    """The distinct rows of a source, over the columns that matter, with how often each occurs (`Batch.count`).
+
+    The order of the stored rows is that of their first values' appearance. Names, types and digest are the source's.
+    """
+
+    def __init__(
+        self, source: Source, columns: Sequence[str], roles: Roles, others: Sequence[str] = (), most: int = MOST_EXACT
+    ) -> None:
+        """Pass over the source once. `others`: columns whose hashes tell copies of a row from rows that merely look
+        alike. Raises `InputRefusedError` as the source does."""
+        self.name = source.name
+        self.digest = source.digest
+        self.columns = source.columns
+        self._source = source
+        self._names = tuple(columns)
+        self._most = most
+        self._rounding = Rounding(roles)
+        self._start()
+        self.total = 0
+        prints = Fingerprints() if others else None
+        for block, rows in _blocks(source, tuple(dict.fromkeys([*self._names, *others]))):
+            self.total += rows
+            self._add([block[name] for name in self._names])
+            if prints is not None:
+                prints.add({name: block[name] for name in others}, block.get(roles.target or ""), rows)
+        self.fingerprints = None if prints is None else prints.table()
+        codes, self._counts = self._merge()
+        self._table = self._decoded(codes)
+        self.rows: int | None = len(self._counts)
+
+    @property
+    def note(self) -> str | None:
+        """What a reader must know where numbers were rounded."""
+        return note(self._rounding, self.name, self.total, len(self._counts))
+
+    def family(self, column: str) -> Family:
+        """What the column's type says of its cells in the file."""
+        return self._source.family(column)
+
+    def batches(self, columns: Sequence[str], ranges: Sequence[Range] | None = None) -> Iterator[Batch]:
+        """The stored rows, with their counts."""
+        for start in range(0, len(self._counts), BATCH_ROWS):
+            count = self._counts[start : start + BATCH_ROWS]
+            if ranges is None or any(r.overlaps(start, start + len(count)) for r in ranges):
+                arrays = {name: self._table[name].slice(start, len(count)) for name in columns}
+                yield Batch(start, len(count), arrays, count)
+
+    def _start(self) -> None:
+        self._encoders = [ColumnCodes() for _ in self._names]
+        self._cells = Cells(len(self._names))
+
+    def _sizes(self) -> list[int]:
+        return [len(encoder) for encoder in self._encoders]
+
+    def _add(self, block: Sequence[pa.Array]) -> None:
+        self._cells.add(self._encoded(block), self._sizes())
+        if self._cells.full(self._most):
+            self._merge()
+
+    def _merge(self) -> tuple[IntArray, IntArray]:
+        """What was counted so far, few enough to be kept."""
+        codes, counts = self._cells.merge(self._sizes())
+        while len(counts) > self._allowed and self._coarsen(codes, counts):
+            codes, counts = self._cells.merge(self._sizes())
+        return codes, counts
+
+    @property
+    def _allowed(self) -> int:
+        return self._most if self._rounding.bits is None else _MOST_ROUNDED * self._most
+
+    def _encoded(self, block: Sequence[pa.Array]) -> list[IntArray]:
+        prepared = self._rounding.prepared(dict(zip(self._names, block, strict=True)))
+        return [encoder.codes(prepared[name]) for name, encoder in zip(self._names, self._encoders, strict=True)]
+
+    def _coarsen(self, codes: IntArray, counts: IntArray) -> bool:
+        """Round one step further and count again what was counted; False where no step is left."""
+        values = {name: encoder.values() for name, encoder in zip(self._names, self._encoders, strict=True)}
+        coarser = self._rounding.coarser(values)
+        if coarser is None:
+            return False
+        table = self._decoded(codes)
+        self._rounding = coarser
+        self._start()
+        again = self._encoded([table[name] for name in self._names])
+        self._cells.put(np.column_stack(again), counts)
+        return True
+
+    def _decoded(self, codes: IntArray) -> dict[str, pa.Array]:
+        """The columns of the stored rows, in the types of the file."""
+        kept = {
+            name: encoder.values().take(pa.array(codes[:, place]))
+            for place, (name, encoder) in enumerate(zip(self._names, self._encoders, strict=True))
+        }
+        found = self._rounding.restored(kept)
+        for name in self._rounding.columns:
+            if self._source.family(name) in (Family.UNTYPED, Family.TEXT):
+                texts = found[name].cast(pa.string())
+                foreign = self._rounding.foreign.get(name)
+                found[name] = texts if foreign is None else texts.fill_null(foreign)
+        return found
+
+
+def _blocks(source: Source, names: Sequence[str]) -> Iterator[tuple[dict[str, pa.Array], int]]:
+    """The columns of the source in blocks of about `BLOCK_ROWS` rows, with the number of rows."""
+    waiting: list[Batch] = []
+    rows = 0
+    for batch in source.batches(names):
+        waiting.append(batch)
+        rows += batch.rows
+        if rows >= BLOCK_ROWS:
+            yield _joined(waiting, names), rows
+            waiting, rows = [], 0
+    if waiting:
+        yield _joined(waiting, names), rows
+
+
+def _joined(batches: Sequence[Batch], names: Sequence[str]) -> dict[str, pa.Array]:
+    found = {}
+    for name in names:
+        column = pa.chunked_array([batch.columns[name] for batch in batches])
+        if pa.types.is_dictionary(column.type):
+            column = column.unify_dictionaries()
+        whole = column.combine_chunks()
+        found[name] = pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
+    return found
