@@ -24,8 +24,8 @@ def rounded(values: FloatArray, bits: int) -> FloatArray:
 def rounded_scores(values: FloatArray, bits: int, threshold: float | None = None) -> FloatArray:
     """Probabilities rounded so that p and 1 − p both keep `bits` binary digits.
 
-    A log loss moves by at most 2^-(bits+1) nats, a Brier score by less than a third of that. With `threshold`, a score
-    stays on its side of it. What lies outside 0..1 stays outside.
+    The log loss of a row moves by at most about 2^-(bits+1) nats, its Brier score by at most half of that. With
+    `threshold`, a score stays on its side of it. What lies outside 0..1 stays outside.
     """
     upper = values > 0.5
     near = rounded(np.where(upper, 1.0 - values, values), bits)

@@ -56,6 +56,11 @@ class CompactSource:
         """What a reader must know where numbers were rounded."""
         return note(self._rounding, self.name, self.total, len(self._counts))
 
+    @property
+    def bits(self) -> int | None:
+        """Binary digits after the leading one that rounded numbers keep; None where nothing was rounded."""
+        return self._rounding.bits
+
     def family(self, column: str) -> Family:
         """What the column's type says of its cells in the file."""
         return self._source.family(column)
