@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from auditkit.core.audit import Audit
 from auditkit.core.errors import PlanError
 from auditkit.core.model import Model, OutputKind
@@ -20,9 +22,10 @@ from auditkit.data.frames import to_table
 from auditkit.data.spec import label_text
 from auditkit.pipeline.audit import perform
 from auditkit.pipeline.document import Document
-from auditkit.pipeline.gate_file import GateRequest, parse_bound, prepare_gate
+from auditkit.pipeline.gate_file import GateRequest, attributes_section, parse_bound, prepare_gate
 from auditkit.pipeline.load import LoadedPlan, parse_plan
 from auditkit.pipeline.prepared import Clock, Prepared
+from auditkit.pipeline.problems import band_problems
 from auditkit.pipeline.render import write_reports
 from auditkit.pipeline.run import run_prepared
 from auditkit.pipeline.suite import select_checks
@@ -55,6 +58,10 @@ def audit(
     inputs: Sequence[str] | Mapping[str, str] | None = None,
     sensitive: Sequence[str] = (),
     groups: Mapping[str, Sequence[Any]] | None = None,
+    bands: Mapping[str, Sequence[float] | int | str] | None = None,
+    attributes: object = None,
+    attributes_id: str | None = None,
+    population: Mapping[str, Mapping[Any, float]] | None = None,
     id: str | None = None,
     cluster: str | None = None,
     weight: str | None = None,
@@ -78,12 +85,15 @@ def audit(
 
     `data` is the test split, or a mapping of splits (`{"train": frame, "test": frame}`); frames are pandas DataFrames,
     Arrow tables, or mappings of columns. `outputs` says what a module or callable returns ("logits", "probabilities",
-    "values", "labels") where it can't be told. All other arguments mean what they mean in a plan file.
+    "values", "labels") where it can't be told. `attributes` is a second table with sensitive columns (a frame, or the
+    path of a file), joined by `id` to its column `attributes_id`. All other arguments mean what they mean in a plan
+    file.
 
     With `out`, the run directory is written as `auditkit run` writes it. The model runs in this process.
     Raises `auditkit.core.errors.AuditkitError`: `PlanError` for wrong arguments, `InputRefusedError` for bad data.
     """
     frames = {split: to_table(frame) for split, frame in _splits(data).items()}
+    second = _second_table(attributes)
     data_section = {
         "splits": dict.fromkeys(frames, "in memory"),
         "target": target,
@@ -91,6 +101,12 @@ def audit(
         "inputs": _inputs(inputs),
         "sensitive": list(sensitive),
         "groups": {column: list(labels) for column, labels in (groups or {}).items()},
+        "bands": _plain(bands or {}),
+        "attributes": attributes_section(second, attributes_id),
+        "population": {
+            column: {label_text(label): _plain(share) for label, share in shares.items()}
+            for column, shares in (population or {}).items()
+        },
         "id": id,
         "cluster": cluster,
         "weight": weight,
@@ -112,7 +128,7 @@ def audit(
         "context": dict(context or {}),
     }
     loaded = parse_plan(Document(value=tree), None)
-    prepared = _prepare(loaded, frames, model, outputs)
+    prepared = _prepare(loaded, frames, second, model, outputs)
     prepared.allow_inconclusive = allow_inconclusive
     if out is None:
         return _finish(perform(prepared, Clock()))
@@ -132,12 +148,18 @@ def gate(
     min: Mapping[str, float] | None = None,
     weight: str | None = None,
     cluster: str | None = None,
+    id: str | None = None,
+    attributes: object = None,
+    attributes_id: str | None = None,
+    bands: Mapping[str, Sequence[float] | int | str] | None = None,
     allow_inconclusive: bool = False,
     name: str = "predictions",
 ) -> FinishedAudit:
     """Gate predictions in memory, as `auditkit gate` does for a file.
 
-    `max` and `min` map metrics (`"equalized_odds_difference"`, `"true_positive_rate@sex"`) to bounds.
+    `max` and `min` map metrics (`"equalized_odds_difference"`, `"true_positive_rate@sex"`) to bounds. `attributes` is a
+    second table with sensitive columns (a frame, or the path of a file), joined by `id` to its column `attributes_id`;
+    `bands` cuts numeric sensitive columns (`{"age": [25, 45, 65]}`), as in a plan.
     """
     bounds = [parse_bound("--max", f"{metric}={bound}") for metric, bound in (max or {}).items()]
     bounds += [parse_bound("--min", f"{metric}={bound}") for metric, bound in (min or {}).items()]
@@ -150,6 +172,10 @@ def gate(
         bounds=tuple(bounds),
         weight=weight,
         cluster=cluster,
+        id=id,
+        attributes=_second_table(attributes),
+        attributes_id=attributes_id,
+        bands=_plain(bands or {}),
     )
     prepared = prepare_gate(None, to_table(data), request, name, SilentProgress())
     prepared.allow_inconclusive = allow_inconclusive
@@ -175,16 +201,41 @@ def _inputs(inputs: Sequence[str] | Mapping[str, str] | None) -> dict[str, Any] 
     return dict(inputs) if isinstance(inputs, Mapping) else dict.fromkeys(inputs)
 
 
+def _second_table(attributes: object) -> Any:
+    """The second table: a path as it is, anything else as an Arrow table."""
+    if attributes is None:
+        return None
+    return Path(attributes) if isinstance(attributes, str | Path) else to_table(attributes)
+
+
+def _plain(value: Any) -> Any:
+    """As a plan file has it: numpy's numbers and arrays become Python's."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def _given(section: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in section.items() if value is not None}
 
 
-def _prepare(loaded: LoadedPlan, frames: Mapping[str, Any], model: object, outputs: OutputKind | None) -> Prepared:
+def _prepare(
+    loaded: LoadedPlan, frames: Mapping[str, Any], attributes: Any, model: object, outputs: OutputKind | None
+) -> Prepared:
     plan = loaded.plan
     checks, problems = select_checks(plan.checks)
     dataset = None
     try:
-        dataset = Dataset.open(plan.data, frames=frames, max_rows=plan.run.max_rows, seed=plan.run.seed)
+        dataset = Dataset.open(
+            plan.data,
+            frames=frames,
+            max_rows=plan.run.max_rows,
+            seed=plan.run.seed,
+            attributes=None if isinstance(attributes, Path) else attributes,
+        )
+        problems += band_problems(tuple(enumerate(plan.gate_list)), dataset.survey)
     except PlanError as error:
         problems += error.problems
     loaded.refuse(problems)

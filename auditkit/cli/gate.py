@@ -22,6 +22,14 @@ from auditkit.cli.progress import progress_for
 @click.option("--min", "minima", multiple=True, metavar="METRIC=X", help="Lower bound; METRIC@sex×race=X also.")
 @click.option("--weight", metavar="C", help="Column of row weights.")
 @click.option("--cluster", metavar="C", help="Column that names rows which belong together.")
+@click.option("--id", metavar="C", help="Column that names the entry of each row in the table of --attributes.")
+@click.option(
+    "--attributes", type=click.Path(path_type=Path), metavar="FILE", help="Second table with --sensitive columns."
+)
+@click.option("--attributes-id", metavar="C", help="Its column of ids, where it has another name than --id.")
+@click.option(
+    "--band", "bands", multiple=True, metavar="C=EDGES", help="Cut numbers into groups: age=25,45,65, age=4, age=none."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Also write a run directory.")
 @formats_option
 @click.option(
@@ -40,12 +48,16 @@ def command(
     minima: tuple[str, ...],
     weight: str | None,
     cluster: str | None,
+    id: str | None,
+    attributes: Path | None,
+    attributes_id: str | None,
+    bands: tuple[str, ...],
     out: Path | None,
     formats: tuple[str, ...],
     allow_inconclusive: bool,
 ) -> int:
     """Gate PREDICTIONS (parquet, csv, jsonl, arrow), one row a prediction. At least one bound must be given."""
-    from auditkit.pipeline.gate_file import GateRequest, gate_file, parse_bound
+    from auditkit.pipeline.gate_file import GateRequest, gate_file, parse_bands, parse_bound
 
     if out is None and ctx.get_parameter_source("formats") is click.core.ParameterSource.COMMANDLINE:
         raise click.UsageError("--format needs --out: name the directory to write to", ctx)
@@ -59,6 +71,10 @@ def command(
         bounds=tuple(bounds),
         weight=weight,
         cluster=cluster,
+        id=id,
+        attributes=attributes,
+        attributes_id=attributes_id,
+        bands=parse_bands(bands),
     )
     quiet = options_of(ctx)["quiet"]
     audit, result = gate_file(

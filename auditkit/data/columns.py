@@ -43,9 +43,10 @@ class Columns:
 class _Finder:
     """Looks names up in every split and collects what is wrong."""
 
-    def __init__(self, spec: DataSpec, sources: Mapping[str, Source]) -> None:
+    def __init__(self, spec: DataSpec, sources: Mapping[str, Source], attributes: Source | None) -> None:
         self.spec = spec
         self.sources = sources
+        self.attributes = attributes
         self.problems: list[Problem] = []
 
     def say(self, where: str, message: str) -> None:
@@ -58,6 +59,12 @@ class _Finder:
             return True
         known = dict.fromkeys(name for source in lacking for name in source.columns)
         files = " and ".join(dict.fromkeys(source.name for source in lacking))
+        second = self.attributes if where.startswith("data.sensitive") else None
+        if second is not None and column in second.columns:
+            self.say(where, f"no column {column!r} in {files}; {second.name} gives only columns that no split has")
+            return False
+        if second is not None:
+            files, known = f"{files} or {second.name}", {**known, **dict.fromkeys(second.columns)}
         self.say(where, f"no column {column!r} in {files}{nearest(column, known)}")
         return False
 
@@ -101,15 +108,23 @@ def resolve(
     extra: Sequence[str] = (),
     exclude: Sequence[str] = (),
     read_inputs: bool = True,
+    attributes: Source | None = None,
 ) -> tuple[Columns, list[Problem]]:
-    """Look up every column that the plan names; what is wrong comes back as problems, all at once."""
-    finder = _Finder(spec, sources)
+    """Look up every column that the plan names; what is wrong comes back as problems, all at once.
+
+    `sources` have the columns of `attributes`, the second table, that are joined to them.
+    """
+    finder = _Finder(spec, sources, attributes)
     families: dict[str, Family] = {}
     for where, column, text in _roles(spec, extra):
         if finder.exists(where, column):
             families[column] = finder.family(where, column, text=text)
     _refuse_overlap(finder, extra)
     _refuse_groups(finder)
+    _refuse_bands(finder, families)
+    for name in spec.population:
+        if name not in spec.sensitive:
+            finder.say(f"data.population.{name}", f"{name!r} is not in data.sensitive{nearest(name, spec.sensitive)}")
     if spec.weight is not None and families.get(spec.weight, Family.NUMERIC) in _TEXTUAL:
         finder.say("data.weight", f"column {spec.weight!r} holds {families[spec.weight].value}; weights are numbers")
     inputs: dict[str, InputKind | None] = {}
@@ -175,6 +190,19 @@ def _refuse_groups(finder: _Finder) -> None:
             finder.say(f"data.groups.{name}", "names no group; leave it out, or list the groups that must be there")
         for label in dict.fromkeys(label for label in labels if labels.count(label) > 1):
             finder.say(f"data.groups.{name}", f"the group {label!r} is listed twice")
+
+
+def _refuse_bands(finder: _Finder, families: Mapping[str, Family]) -> None:
+    for name, rule in finder.spec.bands.items():
+        where = f"data.bands.{name}"
+        if name not in finder.spec.sensitive:
+            finder.say(where, f"{name!r} is not in data.sensitive{nearest(name, finder.spec.sensitive)}")
+            continue
+        family = families.get(name, Family.NUMERIC)
+        if rule != "none" and family not in (Family.NUMERIC, Family.UNTYPED, Family.EMPTY):
+            found = {source.family(name) for source in finder.sources.values()} - {Family.EMPTY}
+            listed = " and ".join(sorted(f.value for f in found)) or family.value
+            finder.say(where, f"column {name!r} holds {listed}; bands are for numbers")
 
 
 def _declared(finder: _Finder) -> Iterator[tuple[str, InputKind | None, Family]]:

@@ -129,6 +129,18 @@ class DataSpec(BaseModel):
     #: What a reader should know of this data; shown in the report.
     about: str | None = None
 
+    def beside(self, directory: Path) -> DataSpec:
+        """The same with paths that are relative to a directory made absolute."""
+        moved: dict[str, Any] = {"splits": {split: directory / path for split, path in self.splits.items()}}
+        if self.attributes is not None:
+            moved["attributes"] = self.attributes.model_copy(update={"path": directory / self.attributes.path})
+        return self.model_copy(update=moved)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Every file that is read."""
+        return (*self.splits.values(), *(() if self.attributes is None else (self.attributes.path,)))
+
     @property
     def reference_shares(self) -> Mapping[str, Mapping[str, float]]:
         """`population` by sensitive column and group, the shares of each column adding up to exactly 1."""

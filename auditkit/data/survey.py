@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
-from auditkit.core.errors import InputRefusedError
-from auditkit.core.types import MISSING_GROUP, FloatArray, InputKind, IntArray
+from auditkit.core.errors import InputRefusedError, PlanError
+from auditkit.core.types import FloatArray, InputKind, IntArray
+from auditkit.data.bands import Bands
 from auditkit.data.columns import Columns
-from auditkit.data.decode import CellError, NumberGuess, coded, numbers, whole_numbers
-from auditkit.data.sources.base import Family, Source
+from auditkit.data.decode import CellError, NumberGuess, coded, numbers
+from auditkit.data.grouping import GroupColumn
+from auditkit.data.sources.base import Batch, Family, Source
 from auditkit.data.sources.files import printable
-from auditkit.data.spec import label_text
+from auditkit.data.spec import DataSpec, label_text
 
 #: More distinct target values than this are not listed.
 MAX_LABELS = 2000
@@ -30,9 +31,9 @@ class Survey:
     `rows` and `target_missing` by split. `labels`: the distinct target labels over the splits, by `label_text`,
     numbers in numeric order and texts in the order of their characters; None without a target, or above `MAX_LABELS`
     (then `target_distinct` is None too). `groups`: for each sensitive column the groups that must be there: those
-    that the plan declares first, then all others found in any split, `(missing)` last if a value is missing.
-    `group_warnings`: for a sensitive column, the labels that differ only by case, white space or invisible
-    characters.
+    that the plan declares first, then all others found in any split, `(missing)` last if a value is missing; bands in
+    ascending order. `bands`: the sensitive columns whose numbers are cut. `group_warnings`: for a sensitive column, the
+    labels that differ only by case, white space or invisible characters.
     """
 
     rows: dict[str, int]
@@ -43,14 +44,16 @@ class Survey:
     target_missing: dict[str, int]
     groups: dict[str, tuple[str, ...]]
     group_warnings: dict[str, str]
+    bands: dict[str, Bands] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Surveyed:
-    """A survey, and what it decided: the names of the columns of a text file that hold numbers."""
+    """A survey, what it decided (the names of the columns of a text file that hold numbers), and notes on it."""
 
     survey: Survey
     untyped_numeric: frozenset[str]
+    notes: tuple[str, ...] = ()
 
 
 class _Target:
@@ -83,22 +86,33 @@ class _Target:
 class Surveyor:
     """Walks the splits and keeps distinct values and counts, never rows."""
 
-    def __init__(self, columns: Columns, sources: Mapping[str, Source]) -> None:
+    def __init__(self, columns: Columns, sources: Mapping[str, Source], spec: DataSpec) -> None:
         self._columns = columns
         self._sources = sources
         self._guesses = {n: NumberGuess() for n in columns.needed if columns.families[n] is Family.UNTYPED}
         self._parsed = {n for n, kind in columns.inputs.items() if kind is InputKind.NUMERIC and self._is_text(n)}
         self._target = _Target()
-        self._groups: dict[str, set[str]] = {name: set() for name in columns.sensitive}
-        self._missing_groups: set[str] = set()
+        self._groups = {
+            name: GroupColumn(name, columns.families[name], spec.bands.get(name), spec.groups.get(name, ()))
+            for name in columns.sensitive
+        }
         self._rows: dict[str, int] = {}
 
-    def walk(self, declared: Mapping[str, Sequence[str]]) -> Surveyed:
-        """Survey every split. Raises `InputRefusedError` for a split without rows, or a weight that is none."""
+    def walk(self) -> Surveyed:
+        """Survey every split. Raises `InputRefusedError` for a split without rows, or a weight that is none, and
+        `PlanError` where the values of a sensitive column contradict what the plan says of it."""
         for split, source in self._sources.items():
             self._split(split, source)
         numeric = frozenset(name for name, guess in self._guesses.items() if guess.numeric)
-        return Surveyed(self._survey(numeric, declared), numeric)
+        settled = {name: column.settle(name in numeric) for name, column in self._groups.items()}
+        problems = [problem for _, found in settled.values() for problem in found]
+        if problems:
+            raise PlanError(problems)
+        groupings = {name: grouping for name, (grouping, _) in settled.items()}
+        notes = tuple(g.note for g in groupings.values() if g.note is not None)
+        groups = {name: grouping.labels for name, grouping in groupings.items()}
+        bands = {name: grouping.bands for name, grouping in groupings.items() if grouping.bands is not None}
+        return Surveyed(self._survey(numeric, groups, bands), numeric, notes)
 
     def _is_text(self, column: str) -> bool:
         return any(source.family(column) in (Family.UNTYPED, Family.TEXT) for source in self._sources.values())
@@ -115,23 +129,20 @@ class Surveyor:
             for batch in source.batches(list(wanted)):
                 rows = batch.stop
                 for name in wanted:
-                    self._see(split, source, name, batch.start, batch.columns[name])
+                    self._see(split, source, name, batch)
         if not rows:
             raise InputRefusedError(f"{source.name}: there are column names in it, but no rows")
         self._rows[split] = rows
 
-    def _see(self, split: str, source: Source, name: str, start: int, array: pa.Array) -> None:
-        columns = self._columns
-        with placed(source.name, name, start):
+    def _see(self, split: str, source: Source, name: str, batch: Batch) -> None:
+        columns, array = self._columns, batch.columns[name]
+        with placed(source.name, name, batch.start):
             if name in self._guesses and source.family(name) is Family.UNTYPED:
                 self._guesses[name].see(array)
             if name in self._parsed:
                 numbers(array)
             if name in self._groups:
-                found = coded(array)
-                self._groups[name].update(found.present())
-                if np.any(found.codes < 0):
-                    self._missing_groups.add(name)
+                self._groups[name].see(source.name, array, batch.count)
             if name == columns.target:
                 self._see_target(split, array)
             if name == columns.weight:
@@ -146,13 +157,12 @@ class Surveyor:
         if family is Family.UNTYPED and self._guesses[self._columns.target or ""].possible:
             self._target.see_numbers(split, array)
 
-    def _survey(self, numeric: frozenset[str], declared: Mapping[str, Sequence[str]]) -> Survey:
+    def _survey(self, numeric: frozenset[str], groups: dict[str, tuple[str, ...]], bands: dict[str, Bands]) -> Survey:
         target = self._target
         name = self._columns.target
         as_numbers = name is not None and (self._columns.families[name] is Family.NUMERIC or name in numeric)
         found: set[float] | set[str] = target.values if as_numbers else target.texts
         few = name is not None and len(found) <= MAX_LABELS
-        groups = {n: self._labels(n, n in numeric, declared.get(n, ())) for n in self._groups}
         warnings = {n: warning for n, labels in groups.items() if (warning := look_alikes(labels)) is not None}
         missing = target.missing_numbers if as_numbers else target.missing_texts
         return Survey(
@@ -164,15 +174,8 @@ class Surveyor:
             target_missing={split: missing.get(split, 0) for split in self._rows},
             groups=groups,
             group_warnings=warnings,
+            bands=bands,
         )
-
-    def _labels(self, name: str, numeric: bool, declared: Sequence[str]) -> tuple[str, ...]:
-        texts = self._groups[name]
-        if numeric:
-            texts = set(whole_numbers(pa.array(sorted(texts), type=pa.string())).to_pylist())
-        names = [named_group(text) for text in sorted(texts, key=_natural)]
-        last = [MISSING_GROUP] if name in self._missing_groups else []
-        return tuple(dict.fromkeys([*(d for d in declared if d != MISSING_GROUP), *names, *last]))
 
 
 @contextlib.contextmanager
@@ -197,20 +200,6 @@ def _refuse_weights(values: FloatArray) -> None:
         index = int(np.argmax(bad))
         what = "is missing" if np.isnan(values[index]) else f"holds {values[index]:g}"
         raise CellError(index, f"{what}; a weight is a finite number that is not negative")
-
-
-def named_group(text: str) -> str:
-    """The group of a value. A value that reads like the name of the missing ones is put in quotes."""
-    return f"'{text}'" if text == MISSING_GROUP else text
-
-
-def _natural(text: str) -> tuple[float, str]:
-    """Numbers by value, before everything else."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.inf
-    return value if math.isfinite(value) else math.inf, text
 
 
 def look_alikes(labels: Iterable[str]) -> str | None:

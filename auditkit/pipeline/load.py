@@ -14,7 +14,6 @@ from pydantic import BaseModel, ValidationError
 
 from auditkit.core.errors import AuditkitError, PlanError, Problem, nearest
 from auditkit.core.files import digest_of
-from auditkit.data.spec import DataSpec
 from auditkit.pipeline.document import Document, Location, dotted, read_document, undotted
 from auditkit.pipeline.plan import Plan, RunSpec
 from auditkit.pipeline.problems import Parts, look_over
@@ -106,11 +105,7 @@ def _absolute(plan: Plan, base: Path) -> Plan:
     model = plan.model
     if model.path is not None:
         model = model.model_copy(update={"path": base / model.path})
-    return plan.model_copy(update={"model": model, "data": _absolute_data(plan.data, base)})
-
-
-def _absolute_data(data: DataSpec, base: Path) -> DataSpec:
-    return data.model_copy(update={"splits": {name: base / path for name, path in data.splits.items()}})
+    return plan.model_copy(update={"model": model, "data": plan.data.beside(base)})
 
 
 def _further_problems(document: Document, base: Path) -> list[Problem]:

@@ -11,9 +11,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from auditkit.core.check import Check
-from auditkit.core.errors import AuditkitError, PlanError, Problem
+from auditkit.core.errors import AuditkitError, PlanError, Problem, nearest
+from auditkit.core.types import INTERSECTION
 from auditkit.data.dataset import Dataset
 from auditkit.data.spec import DataSpec
+from auditkit.data.survey import Survey
 from auditkit.models.spec import ModelSpec
 from auditkit.pipeline.plan import GateSpec, Plan, RunSpec
 from auditkit.pipeline.suite import NumberedGate, gate_problems, select_checks
@@ -48,7 +50,7 @@ class Parts:
         if model is not None and model.path is not None:
             model = model.model_copy(update={"path": base / model.path})
         if data is not None:
-            data = data.model_copy(update={"splits": {name: base / path for name, path in data.splits.items()}})
+            data = data.beside(base)
         checks = tree.get("checks")
         gates = tree.get("gates")
         found = [(i, _salvage_gate(gate)) for i, gate in enumerate(gates)] if isinstance(gates, list) else []
@@ -116,6 +118,8 @@ def look_over(parts: Parts) -> Looked:
         except AuditkitError as error:
             refused = error
     problems += _gates(parts, looked)
+    if looked.dataset is not None:
+        problems += band_problems(parts.gates, looked.dataset.survey)
     if refused is not None and not problems:
         raise refused
     return looked
@@ -152,6 +156,20 @@ def _in_every_task(
     if parts.data is None or not parts.whole_data:  # then not all is known of splits and columns
         problems = [p for p in problems if not p.where.endswith((".by", ".split", ".group"))]
     return [replace(p, message=p.message.replace(f" for {tasks[0].kind.value}", "")) for p in problems]
+
+
+def band_problems(gates: Sequence[NumberedGate], survey: Survey) -> list[Problem]:
+    """Gates on a group of a column that is cut into bands, under a name that no band has."""
+    problems = []
+    for index, gate in gates:
+        labels = gate.group.split(INTERSECTION) if gate.group is not None else []
+        for column, label in zip(gate.by or (), labels, strict=False):
+            names = () if column not in survey.bands else (*survey.bands[column].names, *survey.groups[column])
+            if names and label not in names:
+                listed = ", ".join(map(repr, dict.fromkeys(names)))
+                message = f"{label!r} is no band of {column!r}: {listed}{nearest(label, names)}"
+                problems.append(Problem(f"gates[{index}].group", message))
+    return problems
 
 
 def prediction_columns(spec: ModelSpec) -> list[str]:

@@ -162,7 +162,7 @@ def _record(clock: Clock, began: float, started: datetime, resumed: bool) -> Run
 
 def input_paths(plan: Plan) -> list[Path]:
     """Every file or directory that the plan reads."""
-    return [*plan.data.splits.values(), *([plan.model.path] if plan.model.path else [])]
+    return [*plan.data.paths, *([plan.model.path] if plan.model.path else [])]
 
 
 def prepare(loaded: LoadedPlan, progress: Progress) -> Prepared:
