@@ -22,6 +22,9 @@ OVERALL = "performance.summary"
 #: Of these a part can be off in one direction and the whole in the other: they do not rise and fall together.
 _UNSIGNED = "expected_calibration_error"
 
+#: Metrics of the one finding of a check that could not look, or broke.
+_NOTHING = ("skipped", "error")
+
 #: How two numbers hang together: they rest on different rows; one's rows are among the other's, so that they rise and
 #: fall together; or nobody knows.
 Relation: TypeAlias = Literal["apart", "inside", "unknown"]
@@ -115,7 +118,7 @@ def _key(scope: Scope) -> tuple[object, ...]:
 
 
 def _unmeasured(reference: Reference, check: str, findings: Sequence[Finding]) -> str:
-    skipped = next((f.reason for f in findings if f.check == check and f.value is None and f.metric == "skipped"), None)
+    skipped = next((f.reason for f in findings if f.check == check and f.value is None and f.metric in _NOTHING), None)
     return f"what it is held against ({reference.label}) was not measured" + (f": {skipped}" if skipped else "")
 
 
