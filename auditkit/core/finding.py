@@ -135,11 +135,13 @@ class Reference(_Frozen):
 
     @property
     def said(self) -> str:
-        """It behind "that": `on train`, `of Male`, `of all rows on train`, `of the majority baseline`."""
+        """It behind "that": `on train`, `of Male`, `by race`, `of all rows on train`, `of the majority baseline`."""
         if self.baseline is not None:
             return f"of the {self.baseline} baseline"
-        here = Reference.model_construct(by=self.by, group=self.group, class_=self.class_).label
-        return " ".join([*([f"of {here}"] if here else []), *([] if self.split is None else [f"on {self.split}"])])
+        here = ["of all rows"] if self.all_rows else [f"of {self.group}"] if self.group is not None else []
+        here += [] if not self.by else [f"by {'×'.join(self.by)}"]
+        here += [] if self.class_ is None else [f"of class {self.class_}"]
+        return " ".join([*here, *([] if self.split is None else [f"on {self.split}"])])
 
 
 Form = Literal["ratio", "difference"]
