@@ -53,7 +53,7 @@ def _estimates(stat: RowStatistic, found: Moments, names: tuple[str, ...], confi
     if stat.kind == "proportion":
         low, high, names_of = _proportion_limits(some, z)
     else:
-        low, high, skewed = _mean_limits(some, z)
+        low, high, skewed = mean_limits(some, z)
         if (stat.numerator >= 0).all():
             low = np.maximum(low, 0.0)
         base = "Student t" if found.plain else "Student t, linearised"
@@ -74,7 +74,7 @@ def _nothing(stat: RowStatistic, n: int, name: str) -> Estimate:
     return Estimate.undefined(f"{name}: {TOO_LARGE if n else f'there are no rows with {stat.empty}'}", n)
 
 
-def _mean_limits(found: Moments, z: float) -> tuple[FloatArray, FloatArray, BoolArray]:
+def mean_limits(found: Moments, z: float) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Student's t limits; where the values are more skewed than symmetric ones would be seen (at 1.96 standard errors,
     √(6/m) for m units), each end is the outer one of t and of Hall's (1992, JRSS B 54) transformed t. Third: where."""
     quantile, error = student_quantile(z, np.maximum(found.df, 1e-3)), np.sqrt(found.variance)
