@@ -13,6 +13,26 @@ MEANINGS = {
     "false_positive_rate": "Of the rows that truly lack {label}, the share that the model gives it to.",
     "true_negative_rate": "Of the rows that truly lack {label}, the share that the model denies it to.",
     "false_negative_rate": "Of the rows that truly have {label}, the share that the model denies it to.",
+    "error_rate": "The share of rows for which the model gives another label than the true one.",
+    "false_discovery_rate": "Of the rows that the model gives {label}, the share that truly lacks it.",
+    "false_omission_rate": "Of the rows that the model denies {label}, the share that truly has it.",
+    "macro_true_positive_rate": "The mean over the classes of the share of their rows that the model finds.",
+    "macro_false_negative_rate": "The mean over the classes of the share of their rows that the model misses.",
+    "macro_false_positive_rate": "The mean over the classes of the share of other rows that the model gives them.",
+    "macro_positive_predictive_value": "The mean over the classes of the share of rows given to them that are truly "
+    "theirs.",
+    "average_precision": "The precision averaged over all thresholds, each weighted by the recall that it adds.",
+    "error_odds": "How many false negatives there are for each false positive: below 1 the model errs more often by "
+    "giving {label}, above 1 by denying it.",
+    "median_absolute_error": "Half of the predictions are off by less than this, in units of the target.",
+    "absolute_error_90th_percentile": "Nine predictions of ten are off by less than this, in units of the target.",
+    "adverse_impact_ratio": "The group's selection rate over that of the most selected group.",
+    "generalized_entropy_index": "How unequally decisions favour and burden people beyond what they deserve, as half "
+    "the squared coefficient of variation: 0 means that all get what they deserve.",
+    "theil_index": "How unequally decisions favour and burden people beyond what they deserve: 0 means that all get "
+    "what they deserve.",
+    "between_group_theil_index": "The part of the Theil index that is left when everybody gets the mean of the own "
+    "group: 0 means that groups are alike on average.",
     "precision": "Of the rows that the model gives {label}, the share that truly has it.",
     "positive_predictive_value": "Of the rows that the model gives {label}, the share that truly has it.",
     "negative_predictive_value": "Of the rows that the model denies {label}, the share that truly lacks it.",
@@ -49,6 +69,22 @@ MEANINGS = {
     "that the model errs alike in every group.",
     "equalized_odds_ratio": "The smaller of the ratios of true and of false positive rates over the groups: 1 means "
     "that the model errs alike in every group.",
+    "predictive_equality_difference": "The largest minus the smallest false positive rate over the groups: 0 means "
+    "that those who lack {label} get it equally often in every group.",
+    "predictive_equality_ratio": "The smallest over the largest false positive rate over the groups: 1 means that "
+    "those who lack {label} get it equally often in every group.",
+    "conditional_use_accuracy_equality_difference": "The larger of the gaps in positive and in negative predictive "
+    "value over the groups: 0 means that an answer can be relied on equally in every group.",
+    "conditional_use_accuracy_equality_ratio": "The smaller of the ratios of positive and of negative predictive "
+    "values over the groups: 1 means that an answer can be relied on equally in every group.",
+    "accuracy_equality_difference": "The largest minus the smallest accuracy over the groups: 0 means that the model "
+    "is right equally often in every group.",
+    "accuracy_equality_ratio": "The smallest over the largest accuracy over the groups: 1 means that the model is "
+    "right equally often in every group.",
+    "treatment_equality_difference": "The largest minus the smallest number of false negatives for each false positive "
+    "over the groups: 0 means that errors lean the same way in every group.",
+    "treatment_equality_ratio": "The smallest over the largest number of false negatives for each false positive over "
+    "the groups: 1 means that errors lean the same way in every group.",
     "unlabelled_rate": "The share of rows whose true label is not known.",
 }
 #: How the two forms of a gap read when the metric itself has no sentence of its own.

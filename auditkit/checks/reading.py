@@ -27,6 +27,12 @@ def held_out(evidence: Evidence) -> tuple[str, ...]:
     return new_splits(evidence) or evidence.data.splits
 
 
+def measured_splits(evidence: Evidence, check: str) -> tuple[str, ...]:
+    """The splits that training did not see, and those that a gate on that check names."""
+    named = [asked.split for asked in evidence.asked_of(check) if asked.split in evidence.data.splits]
+    return tuple(dict.fromkeys([*held_out(evidence), *named]))
+
+
 def new_splits(evidence: Evidence) -> tuple[str, ...]:
     """The splits besides `train`, which it can be compared with."""
     return tuple(split for split in evidence.data.splits if split != TRAIN)

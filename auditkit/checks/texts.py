@@ -18,13 +18,26 @@ _NAMES = {
     "macro_f1": "macro F1",
     "brier": "Brier score",
     "loss": "loss",
+    "absolute_error_90th_percentile": "90th percentile of the absolute error",
+    "theil_index": "Theil index",
+    "between_group_theil_index": "Theil index between groups",
 }
 
 
 def name_of(metric: str, class_: str | None = None) -> str:
     """A metric in plain words: `true_positive_rate` of class `b` is "true positive rate of 'b'"."""
-    words = _NAMES.get(metric, metric.replace("_", " "))
+    words = _NAMES.get(metric) or _compound(metric)
     return words if class_ is None else f"{words} of '{class_}'"
+
+
+def _compound(metric: str) -> str:
+    """A gap or a worst group of a metric that has a name of its own, or the words that the name is made of."""
+    for form in ("difference", "ratio"):
+        stem = metric.removesuffix(f"_{form}")
+        if stem != metric and stem in _NAMES:
+            return f"{_NAMES[stem]} {form}"
+    stem = metric.removeprefix("worst_group_")
+    return f"worst group's {name_of(stem)}" if stem != metric else metric.replace("_", " ")
 
 
 def sentence(text: str) -> str:

@@ -97,7 +97,8 @@ class BinaryTask:
         """F1, balanced accuracy, false negatives for each false positive; AUC, average precision and calibration error
         where the model gives scores."""
         scored = () if self.outputs == "labels" else by_group.score_measures(self.code)
-        return [by_group.class_f1(self.code), by_group.balanced(self.classes), *scored]
+        plain = by_group.class_f1(self.code), by_group.balanced(self.classes), by_group.errors_balance(self.code)
+        return [*plain, *scored]
 
     def on_request(self) -> Sequence[Offer]:
         """Nothing: all of it is measured."""

@@ -12,10 +12,10 @@ from auditkit.core.task import Form, GroupMeasure
 from auditkit.core.types import Better, BoolArray, FloatArray
 from auditkit.measures import regression
 from auditkit.measures.calibration import expected_calibration_error
-from auditkit.measures.classification import balanced_accuracy, f1
+from auditkit.measures.classification import balanced_accuracy, error_odds, f1
 from auditkit.measures.macro import ClassRate, macro_f1_of_group, macro_rate
 from auditkit.measures.quantiles import quantile
-from auditkit.measures.ranking import roc_auc
+from auditkit.measures.ranking import average_precision, roc_auc
 from auditkit.tasks import rates
 
 #: Bins of a calibration error, as in `calibration.reliability`.
@@ -64,6 +64,16 @@ def balanced(classes: tuple[str, ...]) -> GroupMeasure:
     )
 
 
+def errors_balance(code: int) -> GroupMeasure:
+    """False negatives for each false positive of the class `code`: alike in all groups where treatment is equal."""
+
+    def of(outcomes: Outcomes, confidence: float) -> Estimate:
+        known, chosen, true = rates.both_known(outcomes), outcomes.prediction == code, outcomes.target == code
+        return error_odds(known & true & ~chosen, known & ~true & chosen, outcomes.design, confidence)
+
+    return GroupMeasure("error_odds", None, False, of, gap="treatment_equality", forms=_BOTH, low=0.0)
+
+
 def score_measures(code: int) -> list[GroupMeasure]:
     """How well the score of the class `code` ranks, and how far it is from a probability."""
 
@@ -83,6 +93,7 @@ def score_measures(code: int) -> list[GroupMeasure]:
 
     return [
         _share("roc_auc", Better.HIGHER, ranked(roc_auc)),
+        _share("average_precision", Better.HIGHER, ranked(average_precision)),
         _share("expected_calibration_error", Better.LOWER, calibrated, ("difference",)),
     ]
 

@@ -12,7 +12,7 @@ import pytest
 
 from auditkit.checks.registry import CHECKS, FAMILIES
 from auditkit.core.check import page
-from auditkit.core.evidence import Evidence
+from auditkit.core.evidence import Asked, Evidence
 from auditkit.core.finding import Finding
 from auditkit.core.types import Status
 from tests.evidence import KINDS, Split, make_evidence, task_of, without
@@ -216,9 +216,16 @@ def test_findings_are_sound_and_the_same_again(check: str, kind: str) -> None:
 
 @pytest.mark.parametrize(("check", "kind"), EVERY, ids=IDS)
 def test_what_is_offered_is_found_and_what_is_found_is_offered(check: str, kind: str) -> None:
+    """Some of what is offered is found only where a gate asks for it: here gates ask for everything."""
     instance, evidence = CHECKS.get(check)(), full(kind)
-    found = [f for f in instance.run(evidence) if f.status is not Status.SKIPPED]
     offers = instance.offers(evidence.task)
+    assert {f.metric for f in instance.run(evidence) if f.status is not Status.SKIPPED} <= {o.metric for o in offers}
+    every = [(o, class_) for o in offers for class_ in ((None, *evidence.task.classes) if o.class_ else (None,))]
+    asked = tuple(Asked(check, offer.metric, "test", class_=class_) for offer, class_ in every)
+    found = [f for f in instance.run(replace(evidence, asked=asked)) if f.status is not Status.SKIPPED]
+    for finding in found:
+        sound(finding)
+    assert len({f.id for f in found}) == len(found)
     assert {f.metric for f in found} == {o.metric for o in offers}
     by_class = {o.metric for o in offers if o.class_}
     by_group = {o.metric for o in offers if o.group}

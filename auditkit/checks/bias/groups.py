@@ -2,68 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from auditkit.checks.bias.comparison import (
-    UNLABELLED,
-    Comparison,
-    all_rules,
-    better_of,
-    compare,
-    labels_with,
-    worst_off,
-)
+from auditkit.checks.bias.asking import asked_here, gap_is_told
+from auditkit.checks.bias.comparison import MOST_MEASURED, Comparison, compare
+from auditkit.checks.bias.gap_findings import GapTeller
+from auditkit.checks.bias.group_findings import impact_findings, impact_of, rate_findings, worst_findings
+from auditkit.checks.bias.inequality import between_findings, inequality_findings
 from auditkit.checks.bias.messages import MESSAGES
-from auditkit.checks.bias.reach import SMALL_GAP, reach
+from auditkit.checks.bias.missing import ranges
+from auditkit.checks.bias.more import more_tables
+from auditkit.checks.bias.offers import offers_of
 from auditkit.checks.bias.shown import group_figure, group_tables, is_drawn, said_sizes
+from auditkit.checks.bias.thresholds import AtThreshold, at_thresholds, threshold_figure, threshold_table
 from auditkit.checks.bias.tolerance import Tolerance, confirmed
-from auditkit.checks.glossary import gap_meaning, meaning
-from auditkit.checks.reading import held_out, is_share, known_statistics, limits_of_gap
-from auditkit.checks.texts import change, count, listed, name_of, sentence, span
+from auditkit.checks.reading import held_out, measured_splits
+from auditkit.checks.texts import count, listed, name_of, sentence
 from auditkit.core.check import Check
 from auditkit.core.estimate import Estimate
 from auditkit.core.evidence import Evidence
+from auditkit.core.figure import Figure, Table
 from auditkit.core.finding import Finding, Scope
-from auditkit.core.messages import number
-from auditkit.core.task import GapRule, Offer, RowStatistic, Task
-from auditkit.core.types import INTERSECTION, Better, Status
-from auditkit.measures.gaps import Gap
-from auditkit.measures.intervals import split_confidence
+from auditkit.core.task import GapRule, Offer, Task
+from auditkit.core.types import INTERSECTION, Status
+
+#: The gap whose finding shows how gaps depend on the threshold.
+_BY_THRESHOLD = "equalized_odds_difference"
 
 
 class BiasGroups(Check):
     """Whether the model treats groups of people alike: every rate by group, and the gaps between groups.
 
     Measures:
-    For each sensitive column and each intersection of two: every rate and every mean of the task by group; and every
-    gap (`<rate>_difference`, `<rate>_ratio`, `demographic_parity_difference`, `equalized_odds_difference`, ...), the
-    largest minus the smallest value over the groups, or the smallest over the largest. `groups_found` counts groups;
-    `unlabelled_rate` is the share of a group's rows whose outcome is not known.
+    For each sensitive column, and each intersection that a gate names, every metric of the task by group. Rates and
+    means: accuracy, selection rate, true and false positive rates, predictive values, losses, errors. Metrics that are
+    none: F1, AUC, average precision, calibration error; averages over classes; R² and quantiles of errors.
+
+    Gaps, each the largest minus the smallest value over the groups or the smallest over the largest:
+    `<rate>_difference`, `<rate>_ratio`, and the field's own: `demographic_parity` (selection rate), `equalized_odds`
+    (true and false positive rate), `equal_opportunity` (true positive rate), `predictive_parity` (positive predictive
+    value), `predictive_equality` (false positive rate), `conditional_use_accuracy_equality` (both predictive values),
+    `accuracy_equality`, `treatment_equality` (false negatives for each false positive).
+
+    `adverse_impact_ratio`: a group's selection rate over that of the most selected group (the four-fifths rule), with
+    the tests that regulators use. `worst_group_<metric>`: the worst group's value. `generalized_entropy_index`,
+    `theil_index`: how unequally the model's mistakes fall on single people; `between_group_theil_index`: the part of it
+    that lies between groups. `groups_found` counts groups; `unlabelled_rate` is the share of a group's rows whose
+    outcome is not known.
+
+    The rates and gaps that the field goes by are findings. What can be read off them, and what specialists ask for,
+    stands in tables with the same intervals, and is a finding where a gate names it.
 
     How:
     The value of a gap is the plain one, as fairlearn computes it. Its interval is made of simultaneous intervals of
     all pairs of groups, so that it holds however many groups there are. A warning needs an effect and certainty: the
-    near end of the interval beyond the tolerance, after one false discovery control (Benjamini and Hochberg) over all
-    warnings of this check. Gates are not affected by that control.
+    near end of the interval beyond the tolerance, after one false discovery control (Benjamini and Hochberg) over a few
+    gaps that are fixed in advance: demographic parity, equalized odds, equal opportunity, and the headline metric.
+    Gates are not affected by that control. Where a threshold decides, the gaps and the accuracy are shown at others,
+    too. Ranks of three groups or more come with the ranks that they may have (Mogstad and others).
 
     Assumptions:
     Rows (or clusters) are independent draws. A rate whose denominator is empty in a group does not exist there, and
     then the gap does not exist either; the gap over the other groups is told beside it. Rows with a missing group
-    value are a group of their own. Rates that need a label speak only for the rows that have one.
+    value are a group of their own. Rates that need a label speak only for the rows that have one; where a label is
+    missing, the finding tells the range in which accuracy, true and false positive rates would lie if all were known,
+    whatever they are (Manski). With more than 200 groups, metrics that are no rate or mean are measured only where a
+    gate names them; with more than 30 classes, so are rates of single classes.
 
     Reading:
     Different base rates make it impossible that all of these gaps are 0 at once: decide which one matters for the use
-    and gate that. A gap that is inconclusive is not a small gap; the finding says how many rows would decide.
+    and gate that. A gap that is inconclusive is not a small gap; the finding says how many rows would decide. A ratio
+    below four fifths is a rule of thumb, not a finding of law: the interval and the tests say whether chance explains
+    it.
 
     Source:
-    Hardt, Price and Srebro (2016), Equality of opportunity in supervised learning, NeurIPS. Newcombe (1998) and the
-    studentised range for the intervals. Ratio tolerance: the four-fifths rule, US EEOC Uniform Guidelines,
-    29 CFR 1607.4(D). Difference tolerance: the range from -0.1 to 0.1 that AI Fairness 360 documents as fair
-    (Bellamy et al. 2018). Benjamini and Hochberg (1995), JRSS B 57(1).
+    Hardt, Price and Srebro (2016), Equality of opportunity in supervised learning, NeurIPS. Chouldechova (2017) and
+    Corbett-Davies et al. (2017) for predictive parity and equality; Berk et al. (2021), Sociological Methods and
+    Research 50, for conditional use accuracy, accuracy and treatment equality. Newcombe (1998) and the studentised
+    range for the intervals. Adverse impact and the ratio's tolerance: US EEOC Uniform Guidelines, 29 CFR 1607.4(D), and
+    Castaneda v. Partida (1977). Speicher et al. (2018), KDD, for inequality. Mogstad, Romano, Shaikh and Wilhelm (2024)
+    for ranks. Manski (1989) for missing labels. Difference tolerance: the range from -0.1 to 0.1 that AI Fairness 360
+    documents as fair (Bellamy et al. 2018). Benjamini and Hochberg (1995), JRSS B 57(1).
     """
 
     id: ClassVar[str] = "bias.groups"
@@ -80,43 +104,25 @@ class BiasGroups(Check):
     intersections: Literal["pairs", "none"] = "pairs"
 
     def offers(self, task: Task) -> Sequence[Offer]:
-        """Every statistic by group, every gap, and the counts of groups and of rows without a label."""
-        known = known_statistics(task)
-        rates = [
-            Offer(s.name, by=True, group=True, class_=s.class_ is not None, better=s.better, low=low, high=high)
-            for s in known
-            for low, high in [s.limits]
-        ]
-        gaps = [
-            Offer(rule.name, by=True, class_=rule.class_ is not None, better=better_of(rule), low=low, high=high)
-            for rule in all_rules(task)
-            for low, high in [limits_of_gap(rule, known)]
-        ]
-        counts = [
-            Offer(UNLABELLED, by=True, group=True, better=Better.LOWER, low=0.0, high=1.0),
-            Offer("groups_found", by=True, low=0.0),
-        ]
-        return list({(offer.metric, offer.class_): offer for offer in [*rates, *gaps, *counts]}.values())
+        """Every metric by group, every gap, the worst group, adverse impact, inequality, and counts."""
+        return offers_of(task)
 
     def run(self, evidence: Evidence) -> list[Finding]:
-        """Every split that training did not see, by every sensitive column and intersection."""
+        """Every split that training did not see, and those that a gate names, by every sensitive column."""
         attributes = self._attributes(evidence)
         if not attributes:
             return [self.skipped(self.say("no_columns"))]
-        comparisons = [
-            compare(evidence, split, attribute, self.min_group)
-            for split in held_out(evidence)
-            for attribute in attributes
-        ]
+        splits = measured_splits(evidence, self.id)
+        comparisons = [self._compare(evidence, split, attribute) for split in splits for attribute in attributes]
         tolerance = Tolerance(self.tolerance, self.ratio_tolerance)
-        warned = confirmed(comparisons, tolerance, evidence.task.headline, evidence.confidence)
-        found: list[Finding] = []
-        for c, comparison in enumerate(comparisons):
-            found += [self._groups(comparison), *self._rates(comparison)]
-            for r, rule in enumerate(comparison.rules):
-                drawn = is_drawn(rule, evidence.task.headline)
-                bound = tolerance if (c, r) in warned else None
-                found.append(self._gap(comparison, rule, comparison.gaps[r], bound, drawn))
+        # Training rows are measured where a gate names them, but what is warned of is what holds on others.
+        judged = [c for c in comparisons if c.split in held_out(evidence)]
+        warned = confirmed(judged, tolerance, evidence.task.headline, evidence.confidence)
+        beyond = {(judged[c].split, judged[c].attribute, r) for c, r in warned}
+        found: list[Finding] = [f for split in splits for f in inequality_findings(self, evidence, split)]
+        for comparison in comparisons:
+            whose = (comparison.split, comparison.attribute)
+            found += self._of(evidence, comparison, tolerance, {r for *where, r in beyond if tuple(where) == whose})
         return found
 
     def _attributes(self, evidence: Evidence) -> list[str]:
@@ -125,11 +131,37 @@ class BiasGroups(Check):
         crossed = [INTERSECTION.join(names) for names in (*pairs, *evidence.intersections)]
         return list(dict.fromkeys([*single, *crossed]))
 
-    def _groups(self, comparison: Comparison) -> Finding:
+    def _compare(self, evidence: Evidence, split: str, attribute: str) -> Comparison:
+        asked = asked_here(evidence, self.id, split, attribute)
+        return compare(evidence, split, attribute, self.min_group, asked)
+
+    def _of(
+        self, evidence: Evidence, comparison: Comparison, tolerance: Tolerance, warned: set[int]
+    ) -> Iterable[Finding]:
+        """Every finding on one attribute and split; `warned` are the places of the rules that are warned of."""
+        task = evidence.task
+        lacking, impact = ranges(task, comparison), impact_of(comparison)
+        yield self._groups(comparison, more_tables(comparison, task.headline, impact))
+        yield from rate_findings(self, comparison, lacking)
+        yield from worst_findings(self, comparison)
+        yield from impact_findings(self, comparison, impact)
+        yield from between_findings(self, evidence, comparison)
+        shown = _Shown(comparison, self._thresholds(evidence, comparison), task.headline)
+        teller = GapTeller(self, comparison, lacking)
+        for r, rule in enumerate(comparison.rules):
+            if gap_is_told(rule, comparison.measure_of(rule), comparison.asked):
+                bound = tolerance if r in warned else None
+                yield teller.finding(rule, comparison.gaps[r], bound, shown.figures(rule), shown.tables(rule))
+
+    def _thresholds(self, evidence: Evidence, comparison: Comparison) -> list[AtThreshold]:
+        single = INTERSECTION not in comparison.attribute
+        return at_thresholds(evidence.task, comparison) if single else []
+
+    def _groups(self, comparison: Comparison, tables: tuple[Table, ...]) -> Finding:
         """How many groups there are; warns of labels that look alike, of declared groups without rows, of an id."""
         groups, split = comparison.groups, comparison.split
         sizes = groups.sizes().tolist()
-        absent = labels_with(groups, sizes, empty=True)
+        absent = comparison.absent
         here = len(groups.labels) - len(absent)
         words = {"attribute": groups.attribute, "split": split, "groups": here, "rows": count(groups.rows)}
         told = [self.say("groups_why", sizes=said_sizes(groups.labels, sizes))]
@@ -139,6 +171,9 @@ class BiasGroups(Check):
             told.append(self.say("no_rows", groups=listed(absent)))
         if comparison.labels_left_out:
             told.append(self.say("labels", count=f"{comparison.labels_left_out:,}"))
+        if comparison.measures_left_out:
+            names = ", ".join(map(name_of, comparison.measures_left_out))
+            told.append(self.say("measures", most=MOST_MEASURED, names=names))
         if groups.warning:
             told.append(self.say("alike", warning=sentence(groups.warning).rstrip(".") + "."))
             remedy = self.say("alike_remedy")
@@ -154,143 +189,28 @@ class BiasGroups(Check):
             status=Status.WARN if remedy else Status.INFO,
             remedy=remedy,
             affected=f"every gap by {groups.attribute}" if remedy else None,
-            tables=group_tables(comparison),
-        )
-
-    def _rates(self, comparison: Comparison) -> list[Finding]:
-        return [
-            self._rate(comparison, statistic, group, value)
-            for statistic, values in zip(comparison.statistics, comparison.estimates, strict=False)
-            for group, value in zip(comparison.groups.labels, values, strict=True)
-        ]
-
-    def _rate(self, comparison: Comparison, statistic: RowStatistic, group: str, value: Estimate) -> Finding:
-        told = [meaning(statistic.name, statistic.class_)]
-        enough = value.n >= self.min_group
-        if value.value is not None and not enough:
-            told.append(self.say("few", rows=count(value.n), least=self.min_group))
-        return self.finding(
-            statistic.name,
-            Scope(split=comparison.split, attribute=comparison.attribute, groups=(group,), class_=statistic.class_),
-            value,
-            title=self.say(
-                "rate",
-                metric=sentence(name_of(statistic.name, statistic.class_)),
-                attribute=comparison.attribute,
-                group=group,
-                split=comparison.split,
-                value=span(value, share=is_share(statistic)),
-            ),
-            explanation=" ".join(text for text in told if text),
-            better=statistic.better,
-            sufficient=enough,
-        )
-
-    def _gap(
-        self, comparison: Comparison, rule: GapRule, gap: Gap | None, beyond: Tolerance | None, drawn: bool
-    ) -> Finding:
-        if gap is None:
-            return self._idlike_gap(comparison, rule)
-        pair = None if gap.highest is None or gap.lowest is None else (gap.highest, gap.lowest)
-        worst = worst_off(comparison, rule, gap) if beyond else None
-        return self.finding(
-            rule.name,
-            Scope(
-                split=comparison.split,
-                attribute=comparison.attribute,
-                groups=pair,
-                compared=gap.compared,
-                class_=rule.class_,
-            ),
-            gap.estimate,
-            title=self._gap_title(comparison, rule, gap),
-            explanation=self._explain(comparison, rule, gap, beyond),
-            status=Status.WARN if beyond else Status.INFO,
-            better=better_of(rule),
-            sufficient=not gap.small,
-            remedy=self.say("remedy") if beyond else None,
-            affected=None if worst is None else self._affected(comparison, worst),
-            figures=group_figure(comparison, rule) if drawn else (),
-        )
-
-    def _gap_title(self, comparison: Comparison, rule: GapRule, gap: Gap) -> str:
-        words = {"attribute": comparison.attribute, "split": comparison.split}
-        name = sentence(name_of(rule.name, rule.class_))
-        if gap.estimate.value is None:
-            return self.say("undefined", metric=name, **words)
-        difference = rule.form == "difference" and comparison.is_share(rule)
-        value = change(gap.estimate, share=difference)
-        key = "alike_gap" if gap.highest == gap.lowest else "gap"
-        return self.say(key, metric=name, value=value, highest=gap.highest, lowest=gap.lowest, **words)
-
-    def _explain(self, comparison: Comparison, rule: GapRule, gap: Gap, beyond: Tolerance | None) -> str:
-        share = rule.form == "difference" and comparison.is_share(rule)
-        told = [gap_meaning(rule.name, rule.form, name_of(rule.statistics[0], rule.class_), rule.class_)]
-        if beyond:
-            told.append(self.say("beyond", bound=number(beyond.bound(rule)), source=beyond.source(rule)))
-        if len(rule.statistics) > 1 and gap.highest is not None:
-            told.append(self._each(comparison, rule))
-        if gap.partial is not None and gap.partial.value is not None:
-            told.append(self.say("partial", value=change(gap.partial, share=share)))
-        if gap.small:
-            told.append(self.say("small", groups=listed(gap.small), least=self.min_group))
-        if gap.expected_if_equal is not None and _may_be_equal(rule, gap.estimate):
-            expected = 100 * gap.expected_if_equal if share else gap.expected_if_equal
-            told.append(self.say("null", expected=f"{number(expected)} points" if share else number(expected)))
-        told += self._reach(comparison, rule, gap)
-        return " ".join(told)
-
-    def _each(self, comparison: Comparison, rule: GapRule) -> str:
-        """The gap of each rate by itself, at its share of the confidence: which one decides, and between whom."""
-        confidence = split_confidence(comparison.confidence, len(rule.statistics))
-        parts = []
-        for name in rule.statistics:
-            found = comparison.at(GapRule(name, (name,), rule.form, rule.class_), confidence)
-            if found.estimate.value is not None:
-                parts.append(
-                    self.say(
-                        "part",
-                        metric=name_of(name, rule.class_),
-                        value=change(found.estimate, share=rule.form == "difference"),
-                        highest=found.highest,
-                        lowest=found.lowest,
-                    )
-                )
-        return self.say("each", parts="; ".join(parts))
-
-    def _reach(self, comparison: Comparison, rule: GapRule, gap: Gap) -> list[str]:
-        """Where no gap is shown: how large a one could hide, and what it would take."""
-        found = reach(comparison, rule, gap)
-        if found is None:
-            return []
-        key = "hidden_all" if found.detectable >= 1 else "hidden_two" if len(gap.compared) == 2 else "hidden"
-        told = [self.say(key, smallest=number(found.detectable))]
-        if found.rows is not None:
-            told.append(self.say("need", rows=f"{found.rows:,}", small=SMALL_GAP))
-        return told
-
-    def _affected(self, comparison: Comparison, group: str) -> str:
-        rows = int(comparison.groups.sizes()[comparison.groups.labels.index(group)])
-        return self.say(
-            "affected", attribute=comparison.attribute, group=group, rows=count(rows), split=comparison.split
-        )
-
-    def _idlike_gap(self, comparison: Comparison, rule: GapRule) -> Finding:
-        """The gap that can't be computed, so that a gate on it has a finding without a value to judge."""
-        groups = comparison.groups
-        words = {"attribute": groups.attribute, "split": comparison.split, "groups": len(groups.labels)}
-        return self.finding(
-            rule.name,
-            Scope(split=comparison.split, attribute=groups.attribute, compared=(), class_=rule.class_),
-            Estimate.undefined(self.say("idlike", **words, rows=count(groups.rows)), groups.rows),
-            title=self.say("undefined", metric=sentence(name_of(rule.name, rule.class_)), **words),
-            better=better_of(rule),
-            sufficient=False,
+            tables=(*group_tables(comparison), *tables),
         )
 
 
-def _may_be_equal(rule: GapRule, found: Estimate) -> bool:
-    """Whether the interval holds what equal groups would give: the gap that chance alone shows is worth telling."""
-    if found.low is None or found.high is None or found.value == (0.0 if rule.form == "difference" else 1.0):
-        return False
-    return found.low <= 0 if rule.form == "difference" else found.high >= 1
+@dataclass(frozen=True)
+class _Shown:
+    """The figures and tables of the gaps of one comparison."""
+
+    comparison: Comparison
+    thresholds: list[AtThreshold]
+    headline: str
+
+    def figures(self, rule: GapRule) -> tuple[Figure, ...]:
+        """The groups behind a gap, and how it depends on the threshold."""
+        drawn = group_figure(self.comparison, rule) if is_drawn(rule, self.headline) else ()
+        where = (self.comparison.attribute, self.comparison.split)
+        if rule.class_ is not None or rule.name != _BY_THRESHOLD or not self.thresholds:
+            return drawn
+        curve = threshold_figure(self.thresholds, *where)
+        return drawn if curve is None else (*drawn, curve)
+
+    def tables(self, rule: GapRule) -> tuple[Table, ...]:
+        """Every number of the figure on thresholds."""
+        here = rule.class_ is None and rule.name == _BY_THRESHOLD and self.thresholds
+        return (threshold_table(self.thresholds, self.comparison.attribute, self.comparison.split),) if here else ()

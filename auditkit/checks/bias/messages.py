@@ -28,7 +28,26 @@ MESSAGES: dict[str, str] = {
     "absent": ", {count} without",
     "groups_why": "Rows by group: {sizes}.",
     "no_rows": "There is no row of {groups} here, so that gaps over all groups don't exist.",
-    "labels": "With {count} labels only metrics over all of them are compared, not the rates of each.",
+    "labels": "With {count} labels only metrics over all of them are compared; the rates of one are where a gate names "
+    "it.",
+    "measures": "With more than {most} groups these are measured only where a gate names them: {names}.",
+    "unlabelled_rate": "{rows} of this group have a decision but no label: were their labels known, the rate over all "
+    "of its rows could be anything from {low} to {high}.",
+    "unlabelled_gap": "{rows} have a decision but no label: were their labels known, the gap over all rows could be "
+    "anything from {low} to {high}.",
+    "worst": "{metric} by {attribute} on {split}: {value}, that of '{group}'",
+    "worst_why": "The {name} of the group that fares worst by it; the interval holds whichever group that is.",
+    "impact": "Adverse impact ratio of {attribute} '{group}' on {split}: {value}, against '{reference}'",
+    "no_impact": "Adverse impact ratio of {attribute} '{group}' on {split}: not defined",
+    "reference": "It is the most selected group, which the others are compared with.",
+    "impact_rates": "It is selected in {rate} of its rows; the ratio to '{reference}', the most selected group, is "
+    "{side} four fifths.",
+    "deviations": "It has {direction} selections than at equal rates by {deviations} standard deviations, {side} than "
+    "the two beyond which courts suspect more than chance.",
+    "fisher": "Fisher's exact test of equal rates: p = {p}.",
+    "shortfall": "At equal rates about {rows} more of its rows would be selected.",
+    "two_percent": "Fewer than 2% of all rows are of this group, too few for a determination under 29 CFR 1607.15(A).",
+    "inequality": "{metric} {where}: {value}",
     "alike": "{warning} They are counted as different groups.",
     "alike_remedy": "Write each group in one way in the data, and name the groups in data.groups.",
     "idlike": "{attribute} has {groups} groups for {rows}: it names rows rather than groups, so no gap is computed",

@@ -31,9 +31,9 @@ class Reach:
 
 def reach(comparison: Comparison, rule: GapRule, found: Gap) -> Reach | None:
     """The reach of a difference of shares that is not shown (its interval holds 0), over the worst of its statistics;
-    None for other gaps."""
+    None for other gaps, and for those of measures that are no rate."""
     hidden = found.estimate.low is not None and found.estimate.low <= 0
-    if rule.form != "difference" or not hidden or not comparison.is_share(rule):
+    if rule.form != "difference" or not hidden or not comparison.of(rule) or not comparison.is_share(rule):
         return None
     # Several statistics share the confidence, as in the interval of the gap itself.
     confidence = split_confidence(comparison.confidence, len(rule.statistics))

@@ -14,9 +14,9 @@ _DIFFERENCES = ("demographic_parity_difference", "equal_opportunity_difference",
 _RATIOS = ("demographic_parity_ratio",)
 _CITED = {"difference": 0.1, "ratio": 0.8}
 _FAIR_RANGE = "the range that AI Fairness 360 documents as fair for such gaps"
-_SAME_RANGE = "the tolerance that auditkit takes for every gap between shares"
+SAME_RANGE = "the tolerance that auditkit takes for every gap between shares"
 _FOUR_FIFTHS = "the four-fifths rule of US employment guidance, 29 CFR 1607.4(D)"
-_DECLARED = "the tolerance of the plan"
+DECLARED = "the tolerance of the plan"
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class Tolerance:
     def source(self, rule: GapRule) -> str:
         """Whose bound it is."""
         if self.bound(rule) != _CITED[rule.form]:
-            return _DECLARED
+            return DECLARED
         if rule.name in _RATIOS:
             return _FOUR_FIFTHS
-        return _FAIR_RANGE if rule.name in _DIFFERENCES else _SAME_RANGE
+        return _FAIR_RANGE if rule.name in _DIFFERENCES else SAME_RANGE
 
 
 def confirmed(
