@@ -7,10 +7,10 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import brentq
 from scipy.special import betaincinv, gammaincinv, ndtr, ndtri, stdtrit
 
 from auditkit.core.types import FloatArray
+from auditkit.measures.roots import root
 
 Limits = tuple[FloatArray, FloatArray]
 #: Up to so many rows Wilson's interval can cover less than 92.5%, and the exact one is taken.
@@ -55,7 +55,7 @@ def range_quantile(confidence: float, groups: int) -> float:
         inside = ndtr(nodes) - ndtr(nodes - q)
         return float(groups * step * np.sum(density * inside ** (groups - 1))) - confidence
 
-    return float(brentq(excess, 1e-6, 40.0, xtol=1e-10)) / float(np.sqrt(2.0))
+    return float(root(excess, 1e-6, 40.0, 1e-10)) / float(np.sqrt(2.0))
 
 
 def wilson(p: FloatArray, n: FloatArray, z: float) -> Limits:

@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import ndtri
 
 from auditkit.core.estimate import Estimate
 from auditkit.core.types import FloatArray
 from auditkit.measures.intervals import mover_difference, range_quantile, wilson
+from auditkit.measures.roots import root
 
 #: Beyond so many rows a group nobody is told to collect more.
 _MOST_ROWS = 10**9
@@ -37,7 +37,7 @@ def detectable_gap(sizes: Sequence[float], rate: float, confidence: float = 0.95
     largest = 1 - rate if direction > 0 else rate
     if surplus(largest) <= 0:
         return 1.0
-    return float(brentq(surplus, 0.0, largest, xtol=1e-6))
+    return float(root(surplus, 0.0, largest, 1e-6))
 
 
 def rows_needed(

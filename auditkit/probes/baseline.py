@@ -5,10 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from auditkit.core.model import as_float_matrix
@@ -16,6 +15,9 @@ from auditkit.core.outcomes import Outcomes
 from auditkit.core.tables import BASELINE, PREDICTIONS, ROWS
 from auditkit.core.types import Batch, FloatArray, InputKind
 from auditkit.probes.base import ProbeContext
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _MAX_CATEGORIES = 100
 
@@ -71,6 +73,8 @@ class LinearBaseline:
 
 
 def _read_rows(context: ProbeContext, split: str, outcomes: Outcomes, chosen: Any) -> pd.DataFrame:
+    import pandas as pd
+
     wanted = outcomes.row[chosen]
     frames = []
     for chunk in context.dataset.stream(split):
@@ -81,6 +85,8 @@ def _read_rows(context: ProbeContext, split: str, outcomes: Outcomes, chosen: An
 
 
 def _frame(context: ProbeContext, inputs: Batch) -> pd.DataFrame:
+    import pandas as pd
+
     columns: dict[str, Any] = {}
     for item in context.dataset.inputs:
         values = inputs[item.name]

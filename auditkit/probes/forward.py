@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from auditkit.core.model import Outputs
@@ -120,8 +119,8 @@ def columns_table(chunk: Chunk, part: str) -> pa.Table:
 
 def _sums(values: Any) -> dict[str, Any]:
     if values.dtype.kind != "f":
-        missing = int(pd.isna(values).sum())
         present = [v for v in values if v is not None]
+        missing = len(values) - len(present)
         return {
             "kind": InputKind.CATEGORICAL.value,
             "missing": missing,

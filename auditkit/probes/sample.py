@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from auditkit.core.model import Outputs
-from auditkit.core.outcomes import Outcomes
+from auditkit.core.outcomes import Outcomes, places
 from auditkit.core.tables import PREDICTIONS
 from auditkit.core.types import BoolArray, IntArray
 from auditkit.data.dataset import Dataset
@@ -43,8 +42,15 @@ class Sample:
         different = np.zeros(len(self), dtype=np.bool_)
         for name, values in inputs.items():
             same = values == self.inputs[name]
-            different |= ~(same | (pd.isna(values) & pd.isna(self.inputs[name])))
+            different |= ~(same | (_missing(values) & _missing(self.inputs[name])))
         return different
+
+
+def _missing(values: Any) -> BoolArray:
+    """Cells without a value: NaN, or None."""
+    if values.dtype.kind == "f":
+        return np.asarray(np.isnan(values), dtype=np.bool_)
+    return np.array([value is None for value in values], dtype=np.bool_)
 
 
 def take_outputs(outputs: Outputs, rows: Any) -> Outputs:
@@ -81,8 +87,7 @@ def draw_sample(dataset: Dataset, outcomes: Outcomes, split: str, context: Probe
 def _frozen(predictions: pa.Table, split: str, rows: IntArray) -> Outputs:
     """What the model answered for these rows in the clean pass."""
     table = predictions.filter(pc.equal(predictions["split"], split))
-    position = pd.Index(table["row"].to_numpy()).get_indexer(pd.Index(rows))
-    return take_outputs(outputs_of(table), position)
+    return take_outputs(outputs_of(table), places(rows, table["row"].to_numpy()))
 
 
 def outputs_of(table: pa.Table) -> Outputs:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from auditkit.core.types import BoolArray, IntArray
@@ -79,6 +78,8 @@ def _hashes(array: pa.Array) -> HashArray:
     """One hash a cell; texts by a fast one, as only rows of one file are compared."""
     if family_of(array.type) is Family.NUMERIC and not pa.types.is_dictionary(array.type):
         return hash_numbers(numbers(array))
+    import pandas as pd  # takes long to import, and few files need it
+
     found = coded(array)
     texts: Sequence[str] = found.texts.tolist()
     of_text = pd.util.hash_array(np.array([*texts, ""], dtype=object))

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from auditkit.core.types import FloatArray
@@ -97,6 +96,8 @@ class Rounding:
         return found
 
     def _buckets(self, array: pa.Array) -> pa.Array:
+        import pandas as pd  # takes long to import, and few files need it
+
         assert self.bits is not None
         encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
         texts = np.array(encoded.dictionary.cast(pa.string()).to_pylist(), dtype=object)
