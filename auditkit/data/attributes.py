@@ -8,12 +8,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
 import pyarrow as pa
 
 from auditkit.core.errors import InputRefusedError, Problem, nearest
-from auditkit.core.types import IntArray, ObjectArray
-from auditkit.data.decode import coded, whole_numbers
+from auditkit.core.types import IntArray
+from auditkit.data.decode import coded
+from auditkit.data.ids import IdIndex, Ids, ids_of, index_of, known_ids
 from auditkit.data.sources.base import Batch, Family, Range, Source, family_of
 from auditkit.data.sources.files import printable
 from auditkit.data.spec import DataSpec
@@ -52,9 +53,7 @@ class AttributeTable:
 
         Raises `InputRefusedError` where the table can't be read, or has two rows with one id and different values.
         """
-        texts, codes = _keys(ids)
-        found = self._entries.index.get_indexer(pd.Index(texts, dtype=object))
-        return np.append(found, -1).astype(np.int64)[codes]
+        return self._entries.index.places(ids_of(ids))
 
     def take(self, column: str, places: IntArray) -> pa.Array:
         """The cells at those places, null at -1."""
@@ -62,56 +61,58 @@ class AttributeTable:
 
     def some_id(self) -> str:
         """One of the ids, for a message."""
-        index = self._entries.index
-        return printable(repr(index[0]), 60) if len(index) else "none at all"
+        first = self._entries.index.first()
+        return "none at all" if first is None else printable(repr(first), 60)
 
 
 @dataclass(frozen=True)
 class _Entries:
     """Distinct ids, the columns' cells in their order, and how many rows have no id."""
 
-    index: pd.Index[Any]
+    index: IdIndex
     values: dict[str, pa.Array]
     without_id: int
 
 
 def _read(source: Source, id: str, columns: Sequence[str]) -> _Entries:
-    ids: list[ObjectArray] = [np.empty(0, dtype=object)]
+    ids: list[Ids] = []
     parts: dict[str, list[pa.Array]] = {name: [] for name in columns}
-    rows = 0
     for batch in source.batches(list(dict.fromkeys([id, *columns]))):
         with placed(source.name, id, batch.start):
-            texts, codes = _keys(batch.columns[id])
-        ids.append(texts[codes[codes >= 0]])
+            ids.append(ids_of(batch.columns[id]))
         for name in columns:
             with placed(source.name, name, batch.start):
-                parts[name].append(_plain(batch.columns[name]).filter(pa.array(codes >= 0)))
-        rows = batch.stop
-    if not rows:
+                parts[name].append(_plain(batch.columns[name]).filter(pa.array(ids[-1].known)))
+    if not ids:
         raise InputRefusedError(f"{source.name}: there are column names in it, but no rows")
-    every = np.concatenate(ids)
-    values = {name: pa.concat_arrays(arrays) for name, arrays in parts.items()}
-    first = ~pd.Index(every, dtype=object).duplicated()
-    index = pd.Index(every[first], dtype=object)
+    keys = known_ids(ids)
+    values = {name: _whole(arrays) for name, arrays in parts.items()}
+    index, first = index_of(keys)
     if not first.all():
-        earlier = np.flatnonzero(first)[index.get_indexer(pd.Index(every, dtype=object))]
-        _refuse_contradictions(source.name, id, every, earlier, values)
+        earlier = np.flatnonzero(first)[index.places(Ids(keys, np.ones(len(keys), dtype=np.bool_)))]
+        _refuse_contradictions(source.name, id, keys, earlier, values)
     kept = {name: _packed(array.filter(pa.array(first))) for name, array in values.items()}
-    return _Entries(index, kept, rows - len(every))
+    return _Entries(index, kept, sum(int(np.count_nonzero(~part.known)) for part in ids))
 
 
 def _refuse_contradictions(
-    name: str, id: str, ids: ObjectArray, earlier: IntArray, values: Mapping[str, pa.Array]
+    name: str, id: str, keys: npt.NDArray[Any], earlier: IntArray, values: Mapping[str, pa.Array]
 ) -> None:
     """Each row must say what the first row with its id, `earlier`, says."""
     for column, array in values.items():
         codes = coded(array).codes
         other = np.flatnonzero(codes != codes[earlier])
         if len(other):
-            who = printable(repr(ids[other[0]]), 60)
+            who = printable(repr(str(keys[other[0]])), 60)
             raise InputRefusedError(
                 f"{name}: two rows have the {id!r} {who}, and they differ in {column!r}; keep one row for each id"
             )
+
+
+def _whole(arrays: Sequence[pa.Array]) -> pa.Array:
+    """The parts of a column as one; JSON's numbers may be whole in one part and not in the next."""
+    kinds = {array.type for array in arrays}
+    return pa.concat_arrays(arrays if len(kinds) == 1 else [array.cast(pa.float64(), safe=False) for array in arrays])
 
 
 def _packed(array: pa.Array) -> pa.Array:
@@ -124,13 +125,6 @@ def _plain(array: pa.Array) -> pa.Array:
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
     return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
-
-
-def _keys(ids: pa.Array) -> tuple[ObjectArray, IntArray]:
-    """Distinct ids as texts, and the code of each row's, -1 where it is missing."""
-    found = coded(ids)
-    texts = whole_numbers(pa.array(found.texts, type=pa.string())).to_pylist()
-    return np.array([*texts, None], dtype=object)[:-1], found.codes
 
 
 @dataclass(frozen=True)
@@ -154,7 +148,7 @@ class JoinedSource:
         self.unmatched = Unmatched()
         self._source = source
         self.table = table
-        self._id = id
+        self.id = id
 
     def family(self, column: str) -> Family:
         """What the column's type says of its cells, in the file that it stands in."""
@@ -168,9 +162,9 @@ class JoinedSource:
             return
         own = [name for name in columns if name not in self.table.columns]
         rows = without = 0
-        for batch in self._source.batches(list(dict.fromkeys([*own, self._id])), ranges):
-            with placed(self.name, self._id, batch.start):
-                places = self.table.places(batch.columns[self._id])
+        for batch in self._source.batches(list(dict.fromkeys([*own, self.id])), ranges):
+            with placed(self.name, self.id, batch.start):
+                places = self.table.places(batch.columns[self.id])
             times = np.ones(batch.rows, dtype=np.int64) if batch.count is None else batch.count
             rows, without = rows + int(times.sum()), without + int(times[places < 0].sum())
             arrays = {name: self.table.take(name, places) for name in joined}
@@ -184,13 +178,13 @@ class JoinedSource:
         found, table = self.unmatched, self.table
         if found.rows and found.without == found.rows:
             raise InputRefusedError(
-                f"{table.name}: none of the {found.rows:,} rows of {split} has an entry in it, by {self._id!r} here "
+                f"{table.name}: none of the {found.rows:,} rows of {split} has an entry in it, by {self.id!r} here "
                 f"({self._some_id()}) and {table.id!r} there ({table.some_id()}); do they name the same people?"
             )
 
     def _some_id(self) -> str:
-        for batch in self._source.batches([self._id]):
-            for text in coded(batch.columns[self._id]).present():
+        for batch in self._source.batches([self.id]):
+            for text in coded(batch.columns[self.id]).present():
                 return printable(repr(text), 60)
         return "all are missing"
 
@@ -230,9 +224,11 @@ def attribute_notes(source: Source, joined: Mapping[str, JoinedSource]) -> Itera
     if not joined:
         yield f"{source.name} is not used: the splits have every sensitive column themselves"
         return
-    table = next(iter(joined.values())).table
+    one = next(iter(joined.values()))
+    table, own = one.table, one.id
     named = ", ".join(map(repr, table.columns))
-    yield f"{named} come from {source.name} (SHA-256 {source.digest}), joined by {table.id!r}"
+    ids = repr(table.id) if table.id == own else f"{table.id!r} as {own!r}"
+    yield f"{named} from {source.name} (SHA-256 {source.digest}), joined by {ids}"
     for split, found in ((split, one.unmatched) for split, one in joined.items()):
         if found.without:
             yield (
