@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binom
+from scipy.special import bdtr
 
 from auditkit.core.design import SIMPLE, Design
 from auditkit.core.estimate import Estimate
@@ -92,7 +92,17 @@ class _Ordered:
 
 def _ranks(order: _Ordered, q: float, n: int, tail: float) -> tuple[float, float]:
     """X_(l) and X_(u) with P(B < l) and P(B ≥ u) at most `tail`, B binomial (n, q)."""
-    return order.rank(int(binom.ppf(tail, n, q))), order.rank(int(binom.isf(tail, n, q)) + 1)
+    # P(B < l) ≤ tail, and P(B ≥ u) ≤ tail is P(B ≤ u − 1) ≥ 1 − tail, which is P(n − B < n − u + 1) ≤ tail.
+    return order.rank(_lowest_rank(n, q, tail)), order.rank(n + 1 - _lowest_rank(n, 1 - q, tail))
+
+
+def _lowest_rank(n: int, q: float, tail: float) -> int:
+    """The largest l with P(B < l) ≤ `tail`, B binomial (n, q)."""
+    low, high = 0, n
+    while high - low > 0:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if bdtr(middle - 1, n, q) <= tail else (low, middle - 1)
+    return low
 
 
 def _woodruff(order: _Ordered, q: float, rows: float, confidence: float) -> tuple[float, float]:

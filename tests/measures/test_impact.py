@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import chi2_contingency, fisher_exact
 
 from auditkit.core.design import Design
+from auditkit.measures import impact
 from auditkit.measures.impact import adverse_impact
 from tests.measures.samples import assert_sound, covers, groups, mean, proportion
 
@@ -149,3 +150,19 @@ def test_what_makes_no_sense_is_refused():
         adverse_impact(hit, by, reference="men")
     with pytest.raises(ValueError, match="compares proportions"):
         adverse_impact(mean(np.arange(70.0)), by)
+
+
+@pytest.mark.parametrize(
+    "table", [(0, 5, 3, 7), (3, 3, 1, 1), (7, 12, 20, 31), (1, 1000, 40, 9000), (31, 100, 300, 1000)]
+)
+def test_fishers_test_is_scipys(table):
+    a, m, b, n = table
+    ours = impact.fisher_exact(np.array([a, b], dtype=float), np.array([m, n], dtype=float))
+    assert ours == pytest.approx(fisher_exact([[a, m - a], [b, n - b]]).pvalue, rel=1e-9, abs=1e-300)
+
+
+def test_fishers_test_of_a_hundred_million_rows():
+    hits, rows = np.array([3_000_000.0, 27_003_000.0]), np.array([1e7, 9e7])
+    expected = fisher_exact([hits.astype(int), (rows - hits).astype(int)]).pvalue
+    assert 0.01 < expected < 0.99
+    assert impact.fisher_exact(hits, rows) == pytest.approx(expected, rel=1e-6)
