@@ -82,6 +82,7 @@ def make_evidence(
     warnings: Mapping[str, str] | None = None,
     intersections: tuple[tuple[str, ...], ...] = (),
     asked: tuple[Asked, ...] = (),
+    population: Mapping[str, Mapping[str, float]] | None = None,
     confidence: float = 0.95,
 ) -> Evidence:
     """Evidence over those splits: `rows`, `predictions` and `columns` are made here, `tables` are added.
@@ -119,6 +120,7 @@ def make_evidence(
             target="target",
             sensitive=sensitive,
             rows={name: len(s) for name, s in splits.items()},
+            population=population or {},
         ),
         model=ModelInfo(kind="test", outputs="probabilities" if task.classes else "values"),
         tables={**made, **(tables or {})},

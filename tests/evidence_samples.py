@@ -45,8 +45,10 @@ def sample_split(
 
 
 def sample_evidence(kind: str, rows: int = 400, seed: int = 0, **more: Any) -> Evidence:
-    """Train and test splits with every table that a check reads; a few labels are missing, clusters are named."""
+    """Train and test splits with every table that a check reads; a few labels are missing, clusters are named, and a
+    population is known of one attribute."""
     train, test = (_clustered(sample_split(kind, rows, seed + at, missing_labels=3 * at), at) for at in (0, 1))
+    more = {"population": {"sex": {"Female": 0.5, "Male": 0.5}}, **more}
     return make_evidence(task_of(kind), {"train": train, "test": test}, tables=every_table(kind, test, seed), **more)
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
+from auditkit.core.types import BoolArray
+
 #: Whether the near end of an interval of that confidence lies beyond the tolerance.
 Claim = Callable[[float], bool]
 
@@ -28,3 +32,22 @@ def confirm(claims: Sequence[Claim], confidence: float) -> list[bool]:
             break
         kept = len(held)
     return [index in set(held) for index in range(len(claims))]
+
+
+def step_up(beyond: Callable[[float], BoolArray], confidence: float) -> BoolArray:
+    """The same for many claims at once, and whatever their dependence: which of m claims may be warned of.
+
+    `beyond(level)` says of each claim (bool `[m]`) whether it holds at that confidence; a claim must be monotone, as in
+    `confirm`. Benjamini and Yekutieli (2001, theorem 1.3), Annals of Statistics 29(4): the procedure of Benjamini and
+    Hochberg at the rate divided by 1 + 1/2 + ... + 1/m is valid for every kind of dependence. Parts of one whole
+    against the rest of it are such a case: where one of them lies above, others lie below.
+    """
+    held = beyond(confidence)
+    if not held.any():
+        return held
+    share = (1 - confidence) / float(np.sum(1 / np.arange(1, len(held) + 1)))
+    kept = len(held) + 1
+    while 0 < held.sum() < kept:
+        kept = int(held.sum())
+        held = held & beyond(1 - kept * share / len(held))
+    return held

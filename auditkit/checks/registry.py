@@ -12,6 +12,8 @@ CHECKS: Registry[type[Check]] = Registry(
         "generalization.gap": "auditkit.checks.generalization.gap:GeneralizationGap",
         "overfitting.gap": "auditkit.checks.overfitting.gap:OverfittingGap",
         "bias.groups": "auditkit.checks.bias.groups:BiasGroups",
+        "bias.intersections": "auditkit.checks.bias.intersections:BiasIntersections",
+        "bias.data": "auditkit.checks.bias.data:BiasData",
         "calibration.reliability": "auditkit.checks.calibration.reliability:CalibrationReliability",
         "explainability.attribution": "auditkit.checks.explainability.attribution:ExplainabilityAttribution",
         "data.integrity": "auditkit.checks.data.integrity:DataIntegrity",
