@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import brentq
 
 from auditkit.core.design import SIMPLE, Design
 from auditkit.core.estimate import Estimate
@@ -14,11 +13,14 @@ from auditkit.core.task import RowStatistic
 from auditkit.core.types import BoolArray, FloatArray
 from auditkit.measures.influence import ONE_UNIT, effective_units, is_one_unit, standard_error
 from auditkit.measures.intervals import clopper_pearson, normal_quantile, student_quantile, wilson
-from auditkit.measures.moments import copies, each_weight, moments, sums, whole_weight
+from auditkit.measures.moments import MORE_THAN_ONE, copies, each_weight, moments, sums, whole_weight
 from auditkit.measures.rates import estimate
+from auditkit.measures.roots import root
 
 #: With fewer expected misrankings of a row than this, DeLong's variance rests on too few of them.
 _FEW = 3.0
+#: Where most rows of a class have one score, fewer with another than this are too few to show a variance.
+_APART = 5.0
 #: A false-positive rate α needs so many negatives over α.
 _NEGATIVES = 10.0
 
@@ -31,9 +33,11 @@ def roc_auc(
 ) -> Estimate:
     """P(score of a positive > score of a negative) + ½ P(equal), from `score` `[n]` and `positive` `[n]`.
 
-    Interval: DeLong, DeLong and Clarke-Pearson (1988), with ties, on the logit scale; clusters as in Obuchowski (1997).
-    Near 0 and 1 (fewer than three rows' worth of misrankings), where DeLong's variance vanishes, the wider of it and
-    the score interval of Newcombe (2006, method 5). Rows whose score is not finite do not count. O(n log n).
+    Interval: DeLong, DeLong and Clarke-Pearson (1988), with ties, on the logit scale; clusters as in Obuchowski (1997),
+    with Student's t on as many degrees of freedom as clusters carry the variance. Where few rows carry DeLong's
+    variance (near 0 and 1: fewer than three rows' worth of misrankings; or most rows of a class with one score, and
+    fewer than five with another), the wider of it and the score interval of Newcombe (2006, method 5). No interval
+    where all rows of a class are one cluster. Rows whose score is not finite do not count. O(n log n).
     """
     known = _Ranked.of(score, positive, design)
     if isinstance(known, Estimate):
@@ -42,16 +46,20 @@ def roc_auc(
     whole = whole_weight(some, len(s))
     beaten = _placements(s, y, whole)
     value = min(1.0, float(np.average(beaten[y], weights=whole[y])))
-    if is_one_unit(some, len(s)):
-        return Estimate(value, method="DeLong, logit", n=n, reason=ONE_UNIT)
+    method, units, rows = "DeLong, logit", _units_of(y, some), _units_of(y, replace(some, cluster=None))
+    one_cluster = any(unit <= MORE_THAN_ONE < row for unit, row in zip(units, rows, strict=True))
+    if is_one_unit(some, len(s)) or one_cluster:
+        reason = ONE_UNIT if is_one_unit(some, len(s)) else "all rows of one of the labels are one cluster"
+        return Estimate(value, method=method, n=n, reason=reason)
     z = normal_quantile(confidence)
-    m = _units_of(y, replace(some, cluster=None))
-    few = min(value, 1 - value) * min(m) < _FEW
-    error, _ = _delong_error(beaten, value, y, some)
-    ends: list[tuple[float, float]] = [] if error <= 0 or not 0 < value < 1 else [_logit(value, error, z)]
+    few = min(value, 1 - value) * min(rows) < _FEW or _nearly_one_score(s, y, whole, units)
+    error, df = _delong_error(beaten, value, y, some, units)
+    ends: list[tuple[float, float]] = []
+    if error > 0 and 0 < value < 1:
+        ends.append(_logit(value, error, float(student_quantile(z, max(df, 1e-2)))))
     if few or not ends:
-        ends.append(_newcombe(value, *_units_of(y, some), z))
-    method = "DeLong, logit" if len(ends) == 1 and not few else "DeLong, logit; Newcombe's method 5 near the end"
+        ends.append(_newcombe(value, *units, z))
+        method = "DeLong, logit; Newcombe's method 5 where few rows carry the variance"
     return Estimate(value, min(e[0] for e in ends), max(e[1] for e in ends), confidence, method, n)
 
 
@@ -68,14 +76,31 @@ def _placements(s: FloatArray, y: BoolArray, w: FloatArray) -> FloatArray:
     return placed
 
 
-def _delong_error(placed: FloatArray, value: float, y: BoolArray, design: Design) -> tuple[float, float]:
-    """Standard error from the placements; unweighted and unclustered it is DeLong's."""
+def _nearly_one_score(s: FloatArray, y: BoolArray, w: FloatArray, units: tuple[float, float]) -> bool:
+    """Whether most rows of a class have one score and too few have another for their spread to be seen."""
+    _, level = np.unique(s, return_inverse=True)
+    for side, m in zip((y, ~y), units, strict=True):
+        mass = sums(level[side], w[side], int(level.max()) + 1)
+        apart = 1 - float(mass.max() / mass.sum())
+        if apart < 0.5 and m * apart < _APART:
+            return True
+    return False
+
+
+def _delong_error(
+    placed: FloatArray, value: float, y: BoolArray, design: Design, units: tuple[float, float]
+) -> tuple[float, float]:
+    """Standard error and degrees of freedom from the placements; unweighted and unclustered it is DeLong's.
+
+    With clusters each class counts its own, `units`: a class that stands in few has seen little of its spread.
+    """
     if design.cluster is None:
         sides = (_mean_variance(placed[side], value, design.where(side)) for side in (y, ~y))
         return float(np.sqrt(sum(sides))), np.inf
     whole = whole_weight(design, len(y))
     share = each_weight(design, len(y)) / np.where(y, whole[y].sum(), whole[~y].sum())
-    return standard_error(share * (placed - value), replace(design, weight=None))
+    unbiased = np.where(y, *(math.sqrt(m / (m - 1)) if m > MORE_THAN_ONE else 1.0 for m in units))
+    return standard_error(unbiased * share * (placed - value), replace(design, weight=None))
 
 
 def _mean_variance(x: FloatArray, mean: float, design: Design) -> float:
@@ -107,12 +132,12 @@ def _newcombe(value: float, positives: float, negatives: float, z: float) -> tup
         spread = 1 + star * ((1 - theta) / (2 - theta) + theta / (1 + theta))
         return (value - theta) ** 2 - z**2 * theta * (1 - theta) * spread / (positives * negatives)
 
-    low = 0.0 if value <= 0 else float(brentq(off, 0.0, value)) if off(0.0) > 0 > off(value) else 0.0
-    high = 1.0 if value >= 1 else float(brentq(off, value, 1.0)) if off(1.0) > 0 > off(value) else 1.0
+    low = 0.0 if value <= 0 else float(root(off, 0.0, value)) if off(0.0) > 0 > off(value) else 0.0
+    high = 1.0 if value >= 1 else float(root(off, value, 1.0)) if off(1.0) > 0 > off(value) else 1.0
     if value >= 1:
-        low = float(brentq(off, 0.0, 1 - 1e-12))
+        low = float(root(off, 0.0, 1 - 1e-12))
     if value <= 0:
-        high = float(brentq(off, 1e-12, 1.0))
+        high = float(root(off, 1e-12, 1.0))
     return low, high
 
 

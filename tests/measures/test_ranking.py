@@ -95,4 +95,4 @@ def test_clusters_widen_as_the_rows_that_they_repeat():
     single = roc_auc(score, y)
     many = roc_auc(np.repeat(score, 6), np.repeat(y, 6), Design(cluster=np.repeat(np.arange(150), 6)))
     assert many.value == pytest.approx(single.value)
-    assert many.interval == pytest.approx(single.interval, abs=0.003)
+    assert many.interval == pytest.approx(single.interval, abs=0.005)  # t on the clusters that carry the variance
