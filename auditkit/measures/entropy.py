@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,13 +38,21 @@ class Entropy:
             found = 1 / benefit if self.alpha == 0 else self.alpha * benefit ** (self.alpha - 1)
         return np.asarray(found, dtype=np.float64)
 
+    def indices(self, averaged: FloatArray, mean: FloatArray) -> FloatArray:
+        """The index from the mean of f and the mean benefit, arrays alike; NaN where it does not exist. What is below 0
+        is round-off, and is cut."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if self.alpha == 1:
+                found = averaged / mean - np.log(mean)
+            elif self.alpha == 0:
+                found = np.log(mean) - averaged
+            else:
+                found = (averaged / mean**self.alpha - 1) / (self.alpha * (self.alpha - 1))
+        return np.where(np.isfinite(found) & (mean > 0), np.maximum(found, 0.0), np.nan)
+
     def index(self, averaged: float, mean: float) -> float:
-        """The index from the mean of f and the mean benefit (> 0); at least 0, but for round-off, which is cut."""
-        if self.alpha == 1:
-            return max(0.0, averaged / mean - math.log(mean))
-        if self.alpha == 0:
-            return max(0.0, math.log(mean) - averaged)
-        return max(0.0, float((averaged / mean**self.alpha - 1) / (self.alpha * (self.alpha - 1))))
+        """The same for one."""
+        return float(self.indices(np.array([averaged]), np.array([mean]))[0])
 
     def partial(self, averaged: float, mean: float) -> tuple[float, float]:
         """Derivatives of the index by the mean of f and by the mean benefit."""
@@ -68,8 +75,7 @@ class Entropy:
     def of_shares(self, shares: FloatArray) -> FloatArray:
         """The index of decisions of which these shares `[K, 3]` have the benefits 0, 1 and 2; α > 0."""
         possible = np.array([0.0, 1.0, 2.0])
-        pairs = zip(shares @ self.f(possible), shares @ possible, strict=True)
-        return np.array([self.index(float(f), float(mean)) for f, mean in pairs])
+        return self.indices(shares @ self.f(possible), shares @ possible)
 
 
 def plausible_shares(shares: FloatArray, rows: float, z: float) -> FloatArray:

@@ -98,8 +98,7 @@ def entropy_from_counts(
 
     def statistic(drawn: FloatArray) -> FloatArray:
         n = drawn.sum(axis=1)
-        pairs = zip(drawn @ f / n, drawn @ value / n, strict=True)
-        return np.array([entropy.index(a, m) if m > 0 and math.isfinite(a) else np.nan for a, m in pairs])
+        return entropy.indices(drawn @ f / n, drawn @ value / n)
 
     return from_counts(counts[kept], statistic, confidence, rng=rng)
 
