@@ -44,6 +44,27 @@ def sample_split(
     return Split(target, prediction, scores if scored else None, groups)
 
 
+def subgroup_split(rows: int, harm: float, seed: int = 0, *, third: bool = False) -> Split:
+    """Rows of which Black women are selected less often by `harm`, and other rows more or less often, so that women,
+    men, and every race by itself are selected in half of the cases.
+
+    `third` adds an attribute `age` that has nothing to do with it.
+    """
+    rng = np.random.default_rng(seed)
+    sex, race = rng.choice(SEX, rows), rng.choice(RACE, rows, p=(0.4, 0.2, 0.4))
+    groups: dict[str, Any] = {"sex": sex.tolist(), "race": race.tolist()}
+    if third:
+        groups["age"] = rng.choice(["old", "young"], rows).tolist()
+    shift = np.select(
+        [(sex == "Female") & (race == "Black"), race == "Black", sex == "Female"],
+        [-harm, harm, harm * 2 / 3],
+        -harm * 2 / 3,
+    )
+    chosen = (rng.random(rows) < 0.5 + shift).astype(np.int64)
+    target = (rng.random(rows) < 0.5).astype(np.int64)
+    return Split(target, chosen, groups=groups)
+
+
 def sample_evidence(kind: str, rows: int = 400, seed: int = 0, **more: Any) -> Evidence:
     """Train and test splits with every table that a check reads; a few labels are missing, clusters are named, and a
     population is known of one attribute."""
