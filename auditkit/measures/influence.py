@@ -32,7 +32,8 @@ def standard_error(influence: FloatArray, design: Design = SIMPLE) -> tuple[floa
     if stored < 2 or m <= MORE_THAN_ONE:
         return 0.0, 0.0
     times = 1.0 if repeated is None else repeated
-    squares, fourths = float(np.sum(times * totals**2)), float(np.sum(times * totals**4))
+    squared = totals**2
+    squares, fourths = float(np.sum(times * squared)), float(np.sum(times * squared * squared))
     df = min(stored - 1.0, squares**2 / fourths) if fourths > 0 else 0.0
     m = max(m, 1.01)
     return math.sqrt(m / (m - 1) * squares), df

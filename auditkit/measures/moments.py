@@ -220,7 +220,8 @@ def _skewness(of: IntArray, residual: FloatArray, variance: FloatArray, k: Float
     without variance."""
     known = np.isfinite(variance) & (variance > 0)
     error = np.sqrt(np.where(known, variance, np.inf))
-    return np.where(known, sums(of, (residual / error[of]) ** 3, len(variance), k), 0.0)
+    scaled = residual / error[of]
+    return np.where(known, sums(of, scaled * scaled * scaled, len(variance), k), 0.0)  # `** 3` is ten times slower
 
 
 def _without_round_off(variance: FloatArray, value: FloatArray) -> FloatArray:

@@ -14,14 +14,14 @@ from auditkit.core.finding import Finding, Scope
 from auditkit.core.types import INTERSECTION
 from auditkit.report.labels import finding_label
 from auditkit.report.messages import text
-from auditkit.report.small import LABEL_FREE, Group, Small, find_small, rates_behind
+from auditkit.report.small import ERROR_ODDS, LABEL_FREE, Group, Small, find_small, rates_behind
 
 DEFAULT_MIN_CELL = 5
 #: The `method` of a finding whose number was left out: because few rows stand behind it, or because it would tell one
 #: behind which few stand.
 SUPPRESSED, WITHHELD = "suppressed", "withheld"
-#: Checks whose own tables say again, without intervals, what the report builds from their findings.
-_REBUILT = frozenset({"bias.groups"})
+#: Tables that say again, without intervals, what the report builds from the findings: by check, how their titles begin.
+_REBUILT = {"bias.groups": ("Groups of ", "Gaps by ")}
 _COUNT_COLUMNS = frozenset({"n", "rows", "count", "size", "support", "with a label"})
 _COUNTED = re.compile(r"(?<![\w.,])(\d+)(?= (?:\w+ )?rows?\b)")
 _PROSE = ("title", "explanation", "reason", "remedy", "affected")
@@ -47,7 +47,8 @@ def protect(audit: Audit) -> Audit:
 
 
 def _protect_finding(finding: Finding, small: Small) -> Finding:
-    scope, tables = finding.scope, () if finding.check in _REBUILT else finding.tables
+    scope, rebuilt = finding.scope, _REBUILT.get(finding.check, ())
+    tables = [table for table in finding.tables if not table.title.startswith(rebuilt)]
     update: dict[str, object] = {
         "figures": tuple(_protect_figure(f, finding, small) for f in finding.figures),
         "tables": tuple(_protect_table(t, _about(scope, t.title, small), small) for t in tables),
@@ -102,7 +103,8 @@ def _gap_is_small(finding: Finding, small: Small) -> tuple[str, str] | None:
     scope, groups, rates = finding.scope, finding.scope.groups or (), rates_behind(finding.metric)
     if any(small.holds(scope, group) for group in groups):
         return SUPPRESSED, "small.gap"
-    if any(small.rests_on_few(scope, group, rate) for group in groups for rate in rates):
+    few_errors = ERROR_ODDS in rates and not finding.sufficient  # how many stand behind it is known of the gap alone
+    if few_errors or any(small.rests_on_few(scope, group, rate) for group in groups for rate in rates):
         return SUPPRESSED, "small.gap.rate"
     if any(small.would_tell(scope, group, rate) for group in groups for rate in rates):
         return WITHHELD, "small.gap.sibling"

@@ -15,21 +15,31 @@ from auditkit.core.finding import Finding, Scope
 
 #: Split, attribute, group.
 Group = tuple[str | None, str | None, str]
+#: It rests on errors alone: few of them, of many rows, tell of nobody who is not in the error rates anyway.
+ERROR_ODDS = "error_odds"
 #: The rates that stand behind gaps whose names don't tell.
 _BEHIND = {
     "demographic_parity": ("selection_rate",),
     "equal_opportunity": ("true_positive_rate",),
     "predictive_parity": ("positive_predictive_value",),
     "equalized_odds": ("true_positive_rate", "false_positive_rate"),
+    "predictive_equality": ("false_positive_rate",),
+    "conditional_use_accuracy_equality": ("positive_predictive_value", "negative_predictive_value"),
+    "accuracy_equality": ("accuracy",),
+    "treatment_equality": (ERROR_ODDS,),
 }
 #: What is known of a group without any label: no rate that needs one can be worked out from it.
 _CHOSEN = "selection_rate"
-LABEL_FREE = frozenset({_CHOSEN, "unlabelled_rate", "groups_found"})
+#: What tells it: the ratio of two selection rates, one of them the highest.
+_OF_CHOSEN = frozenset({_CHOSEN, "adverse_impact_ratio"})
+LABEL_FREE = frozenset({*_OF_CHOSEN, "unlabelled_rate", "groups_found"})
+#: Averages over the classes, which tell of each class where the others are known; "" stands for a row of a table.
+_AVERAGED = ("macro_", "balanced_accuracy")
 
 
 def rates_behind(metric: str) -> tuple[str, ...]:
     """The rates that a gap is made of: `equalized_odds_ratio` is made of the true and the false positive rate."""
-    stem = metric.removesuffix("_difference").removesuffix("_ratio")
+    stem = metric.removeprefix("worst_group_").removesuffix("_difference").removesuffix("_ratio")
     return _BEHIND.get(stem, (stem,))
 
 
@@ -65,7 +75,10 @@ class Small:
         """Whether the rate, with what else is shown of the group, would tell one that rests on few rows."""
         key = (scope.split, scope.attribute, group)
         withheld = key in self.labels or (key, scope.class_) in self.classes
-        return withheld and (metric not in LABEL_FREE or (metric == _CHOSEN and (key, scope.class_) in self.constant))
+        if not metric or metric.startswith(_AVERAGED):
+            withheld = withheld or any(group_ == key for group_, _ in self.classes)
+        told = metric in _OF_CHOSEN and (key, scope.class_) in self.constant
+        return withheld and (metric not in LABEL_FREE or told)
 
     def touches(self, scope: Scope) -> bool:
         """Whether anything of the attribute is not shown."""
@@ -92,7 +105,9 @@ def find_small(findings: Iterable[Finding], least: int) -> Small:
         least=least,
         groups=frozenset(key for key, rates in sizes.items() if 0 < max(rates.values()) < least),
         rates=frozenset((key, metric, class_) for key, rates in few.items() for metric, class_ in rates),
-        labels=frozenset(key for key, rates in few.items() if any(class_ is None for _, class_ in rates)),
+        labels=frozenset(
+            key for key, rates in few.items() if any(class_ is None for m, class_ in rates if m != ERROR_ODDS)
+        ),
         classes=frozenset((key, class_) for key, rates in few.items() for class_ in _classes(sizes[key], rates)),
         constant=frozenset(constant),
     )

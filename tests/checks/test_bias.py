@@ -67,7 +67,7 @@ RATES = {
 
 def same_as_fairlearn(test: Split, by: str) -> None:
     """Every rate of every group, and every gap, to 1e-12."""
-    found = BiasGroups().run(evidence_of(test))
+    found = BiasGroups(intersections="pairs").run(evidence_of(test))
     columns = [["(missing)" if v is None else v for v in test.groups[name]] for name in by.split("×")]
     groups = ["×".join(row) for row in zip(*columns, strict=True)]
     data = {"y_true": test.target, "y_pred": test.prediction, "sensitive_features": groups}
@@ -201,15 +201,15 @@ def test_rows_without_a_label_are_counted_by_group() -> None:
     assert of(found, "demographic_parity_difference").value is not None
 
 
-def test_intersections_pairs_by_default_none_on_request_and_those_of_gates_always() -> None:
+def test_intersections_are_those_of_gates_and_all_pairs_on_request() -> None:
     def attributes(check: BiasGroups, evidence: Evidence) -> set[str | None]:
         return {f.scope.attribute for f in check.run(evidence)}
 
     evidence = sample_evidence("regression", 120)
-    assert attributes(BiasGroups(), evidence) == {"sex", "race", "sex×race"}
-    assert attributes(BiasGroups(intersections="none"), evidence) == {"sex", "race"}
+    assert attributes(BiasGroups(intersections="pairs"), evidence) == {"sex", "race", "sex×race"}
+    assert attributes(BiasGroups(), evidence) == {"sex", "race"}
     named = sample_evidence("regression", 120, intersections=(("sex", "race"),))
-    assert attributes(BiasGroups(intersections="none"), named) == {"sex", "race", "sex×race"}
+    assert attributes(BiasGroups(), named) == {"sex", "race", "sex×race"}
 
 
 def test_weights_count() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import pairwise
 
@@ -52,6 +52,9 @@ class Comparison:
     labels_left_out: int = 0
     #: Metrics that were not measured, because there are too many groups.
     measures_left_out: tuple[str, ...] = ()
+    #: What was computed before: many gaps go by two names, and worst groups and ranks ask for the same estimates.
+    _gaps: dict[tuple[object, ...], Gap] = field(default_factory=dict, repr=False, compare=False)
+    _estimates: dict[tuple[object, ...], tuple[Estimate, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def split(self) -> str:
@@ -86,6 +89,12 @@ class Comparison:
 
     def at(self, rule: GapRule, confidence: float) -> Gap:
         """The gap of a rule with an interval of that confidence."""
+        key = (rule.statistics, rule.form, rule.class_, confidence)
+        if key not in self._gaps:
+            self._gaps[key] = self._gap(rule, confidence)
+        return self._gaps[key]
+
+    def _gap(self, rule: GapRule, confidence: float) -> Gap:
         measure = self.measure_of(rule)
         if measure is not None:
             found = gap_between(
@@ -104,14 +113,16 @@ class Comparison:
 
     def estimates_of(self, metric: RowStatistic | GroupMeasure, confidence: float) -> tuple[Estimate, ...]:
         """One estimate a group, pointwise at that confidence."""
-        if isinstance(metric, RowStatistic):
-            found: Sequence[Estimate] = by_group(metric, self.groups, self.outcomes.design, confidence)
-        else:
-            found = [
-                _of_group(metric, label, part, confidence)
-                for label, part in zip(self.groups.labels, self.parts, strict=True)
-            ]
-        return tuple(_because(one, self.outcomes.problem) for one in found)
+        key = (metric.name, metric.class_, confidence)
+        if key not in self._estimates:
+            found: Sequence[Estimate]
+            if isinstance(metric, RowStatistic):
+                found = by_group(metric, self.groups, self.outcomes.design, confidence)
+            else:
+                each = zip(self.groups.labels, self.parts, strict=True)
+                found = [_of_group(metric, label, part, confidence) for label, part in each]
+            self._estimates[key] = tuple(_because(one, self.outcomes.problem) for one in found)
+        return self._estimates[key]
 
     def is_share(self, rule: GapRule) -> bool:
         """Whether a difference of this rule reads in percentage points."""

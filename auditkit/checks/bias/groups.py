@@ -39,7 +39,8 @@ class BiasGroups(Check):
     """Whether the model treats groups of people alike: every rate by group, and the gaps between groups.
 
     Measures:
-    For each sensitive column, and each intersection that a gate names, every metric of the task by group. Rates and
+    For each sensitive column, and each intersection that a gate names, every metric of the task by group (the search
+    over all intersections is `bias.intersections`). Rates and
     means: accuracy, selection rate, true and false positive rates, predictive values, losses, errors. Metrics that are
     none: F1, AUC, average precision, calibration error; averages over classes; R² and quantiles of errors.
 
@@ -100,8 +101,9 @@ class BiasGroups(Check):
     tolerance: float = Field(default=0.1, ge=0, le=1)
     #: Smallest ratio between groups that passes without a warning.
     ratio_tolerance: float = Field(default=0.8, ge=0, le=1)
-    #: Whether all pairs of sensitive columns are crossed; those that a gate names always are.
-    intersections: Literal["pairs", "none"] = "pairs"
+    #: Whether all pairs of sensitive columns are crossed here, too, and not by `bias.intersections` alone; those that a
+    #: gate names always are.
+    intersections: Literal["pairs", "none"] = "none"
 
     def offers(self, task: Task) -> Sequence[Offer]:
         """Every metric by group, every gap, the worst group, adverse impact, inequality, and counts."""

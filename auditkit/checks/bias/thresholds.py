@@ -66,7 +66,8 @@ def at_thresholds(task: Task, comparison: Comparison) -> list[AtThreshold]:
     for threshold in thresholds.tolist():
         rows = task.decided_at(outcomes, threshold)
         stats = task.statistics(rows)
-        gaps = (gap(rule, stats, groups, rows.design, comparison.confidence, comparison.min_group) for rule in rules)
+        where = (rows.design, comparison.confidence, comparison.min_group)
+        gaps = (gap(rule, stats, groups, *where, expected=False) for rule in rules)
         own = next(s for s in stats if s.name == "accuracy" and s.class_ is None)
         overall = estimate(own, rows.design, comparison.confidence)
         operating = operates and threshold == task.threshold
