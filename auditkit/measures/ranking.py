@@ -184,9 +184,11 @@ def average_precision(
     y, some, rows = known.positive, known.design, len(known.score)
     value, slope = _precision_and_slope(known)
     method = "influence function, logit"
-    if is_one_unit(some, rows):
-        return Estimate(value, method=method, n=known.n, reason=ONE_UNIT)
-    z, positives = normal_quantile(confidence), _units_of(y, some)[0]
+    positives = _units_of(y, some)[0]
+    if is_one_unit(some, rows) or (some.cluster is not None and positives <= MORE_THAN_ONE):
+        reason = ONE_UNIT if is_one_unit(some, rows) else "all positive rows are one cluster"
+        return Estimate(value, method=method, n=known.n, reason=reason)
+    z = normal_quantile(confidence)
     error, df = standard_error(each_weight(some, rows) * slope, some)
     ends: list[tuple[float, float]] = []
     if error > 0 and 0 < value < 1:
@@ -238,10 +240,9 @@ def true_positive_rate_at(
     negatives = _units_of(y, some)[1]
     needed = _NEGATIVES / false_positive_rate
     if negatives < needed * (1 - 1e-9):
-        what = f"a false-positive rate of {false_positive_rate:g} needs at least {math.ceil(needed - 1e-9):,} negatives"
-        return Estimate.undefined(
-            f"{what}, and there are {'' if some.plain else 'effectively '}{negatives:,.0f}", known.n
-        )
+        needs = f"it needs at least {math.ceil(needed - 1e-9):,} negatives (10 / {false_positive_rate:g})"
+        there = f"there are {'' if some.plain else 'effectively '}{negatives:,.0f}"
+        return Estimate.undefined(f"{needs}, and {there}", known.n)
     whole = whole_weight(some, len(s))
     at = _beyond(s[~y], whole[~y], false_positive_rate)
     above = RowStatistic(
