@@ -112,7 +112,10 @@ def prepare_gate(
         raise PlanError(
             "name at least one bound, such as --max equalized_odds_difference=0.1: without one, nothing is gated"
         )
-    loaded = _load(source, request, name)
+    try:
+        loaded = _load(source, request, name)
+    except PlanError as error:
+        raise PlanError([_as_typed(problem, request) for problem in error.problems]) from None
     plan = loaded.plan
     checks, _ = select_checks(plan.checks)
     gates, problems = _gates(request, checks)
@@ -181,10 +184,7 @@ def _load(source: Path | None, request: GateRequest, name: str) -> LoadedPlan:
 
     checks = {check: "off" for check in CHECKS.names() if check not in (_OVERALL, _GROUPS)}
     tree = {"name": name, "model": _given(model), "data": _given(data), "checks": checks, "gates": "none"}
-    try:
-        return parse_plan(Document(value=tree), None)
-    except PlanError as error:
-        raise PlanError([_as_typed(problem, request) for problem in error.problems]) from None
+    return parse_plan(Document(value=tree), None)
 
 
 def attributes_section(attributes: Path | pa.Table | None, id: str | None) -> dict[str, Any] | None:
