@@ -13,7 +13,7 @@ from auditkit.report.text import line
 
 _GATED = ("performance.summary", "bias.groups")
 _MODEL = frozenset({"kind", "prediction", "score", "threshold"})
-_DATA = frozenset({"splits", "target", "positive", "sensitive", "weight", "cluster"})
+_DATA = frozenset({"splits", "target", "positive", "sensitive", "weight", "cluster", "id", "bands", "attributes"})
 _GATE = frozenset({"check", "metric", "by", "max", "min"})
 
 
@@ -38,17 +38,28 @@ def _given(section: Any) -> dict[str, Any]:
     return {k: v for k, v in section.items() if v not in (None, [], {}, ())} if isinstance(section, Mapping) else {}
 
 
+def _rule(rule: Any) -> str:
+    """How a column is cut, as `--band` takes it: a single edge has a comma, so that it is no number of bands."""
+    if not isinstance(rule, list | tuple):
+        return str(rule)
+    return ",".join(f"{edge:.17g}" for edge in rule) + ("," if len(rule) == 1 else "")
+
+
 def command(audit: Audit) -> str:
     """The command line, ready to copy."""
     if not is_gate_run(audit):
         return text("reproduce.run", seed=audit.environment.seed)
     model, data = audit.plan["model"], _given(audit.plan["data"])
+    second = _given(data.get("attributes"))
     words = ["auditkit", "gate", str(data["splits"]["test"]), "--target", str(data["target"])]
     for option, value in (
         ("prediction", model.get("prediction")),
         ("score", model.get("score")),
-        *((name, data.get(name)) for name in ("positive", "weight", "cluster")),
+        *((name, data.get(name)) for name in ("positive", "weight", "cluster", "id")),
+        ("attributes", second.get("path")),
+        ("attributes-id", second.get("id")),
         *(("sensitive", column) for column in data.get("sensitive", ())),
+        *(("band", f"{column}={_rule(rule)}") for column, rule in data.get("bands", {}).items()),
     ):
         words += [] if value is None else [f"--{option}", str(value)]
     for gate in audit.plan["gates"]:

@@ -246,3 +246,22 @@ def test_nested_attributes_are_refused(tmp_path: Path) -> None:
     people().assign(sex=[["f"]] * len(people())).to_parquet(tmp_path / "people.parquet")
     with pytest.raises(PlanError, match=r"data.attributes: column 'sex' of people.parquet holds nested"):
         opened(tmp_path, {"test": "test.parquet"}, "people.parquet")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "people.csv: the file is empty"),
+        (b"key,sex\n", "people.csv: there are column names in it, but no rows"),
+        (b"<!doctype html><p>404", "people.csv: this is an HTML or XML page"),
+        (b"key,sex,sex\n1,f,m\n", "people.csv: two columns have the name 'sex'"),
+        (b"key,sex\n1," + b"f" * 70_000 + b"\n", "takes 70,000 bytes"),
+        (b"key,sex\n" + b"1" * 70_000 + b",f\n", "people.csv: data row 1, column 'key' takes 70,000 bytes"),
+    ],
+)
+def test_a_table_that_is_none_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "people.csv").write_bytes(content)
+    (tmp_path / "test.csv").write_text("person,x,y\n1,0,0\n1,1,1\n")
+    with pytest.raises(InputRefusedError) as caught:
+        opened(tmp_path, {"test": "test.csv"}, "people.csv")
+    assert message in str(caught.value)

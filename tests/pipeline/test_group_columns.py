@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
@@ -13,7 +14,9 @@ import pandas as pd
 import pytest
 
 import auditkit as api
+from auditkit.core.audit import Audit
 from auditkit.core.errors import PlanError
+from auditkit.report.reproduce import command
 from tests.conftest import Answer, plain
 
 Cli = Callable[..., Answer]
@@ -166,6 +169,17 @@ def test_gate_with_a_second_table(
         assert gap(read(folder / "out"), "age")["scope"]["compared"] == [
             "under 30", "30 to 59", "60 and over", "(missing)",
         ]  # fmt: skip
+
+
+@pytest.mark.parametrize("band", ["age=30,60", "age=40.5,", "age=3", "age=none"])
+def test_the_reports_command_makes_the_same_audit_again(auditkit: Cli, folder: Path, band: str) -> None:
+    options = ["--sensitive", "age", "--id", "row_id", "--attributes", folder / "data/people.csv", "--band", band]
+    options += ["--attributes-id", "person", "--max", f"{FPR}=0.2", "--out", folder / "out"]
+    first = auditkit("gate", folder / "data/test.parquet", *LABELS, *options)
+    said = command(Audit.from_json((folder / "out/audit.json").read_bytes()))
+    again = auditkit(*shlex.split(said)[1:], "--out", folder / "again")
+    assert again.code == first.code, said
+    assert read(folder / "again")["findings"] == read(folder / "out")["findings"]
 
 
 @pytest.mark.parametrize(
