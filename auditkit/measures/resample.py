@@ -12,6 +12,10 @@ from auditkit.measures.intervals import normal_quantile
 
 #: More numbers than this are not drawn at once.
 _MOST_NUMBERS = 20_000_000
+#: With many cells and few rows in each, rows are drawn and counted: a row costs about 8 ns, a cell 110 to 150.
+_MANY_CELLS, _FEW_ROWS = 16, 12
+#: So many rows are drawn at once, to stay in the processor's cache.
+_BLOCK = 1 << 16
 #: So many undefined replicates are tolerated.
 MOST_UNDEFINED = 0.01
 
@@ -30,7 +34,8 @@ def draw(
     K · R). `conditional`: rows are resampled within each group, so that its size stays (one multinomial a group): for
     rates, which say nothing of how many rows a group has. Else over all rows (one multinomial over all cells): for
     quantities that involve the groups' shares. Each multinomial is a tree of binomials over halves of its cells, which
-    numpy draws exactly and faster than its own multinomial. Without `rng` a fixed generator is used. Raises
+    numpy draws exactly and faster than its own multinomial; where many cells have few rows each, rows are drawn one by
+    one and counted, which is faster still. Without `rng` a fixed generator is used. Raises
     `ValueError` for negative counts or less than one replicate.
     """
     if counts.ndim != 2 or np.any(counts < 0) or replicates < 1:
@@ -44,9 +49,22 @@ def draw(
         _split(int(sizes.sum()), sizes, np.arange(len(counts)), drawn, generator)
     for g, cells in enumerate(counts):
         occupied = np.flatnonzero(cells)
-        if len(occupied):
+        if drawn is None and len(occupied) >= _MANY_CELLS and sizes[g] <= _FEW_ROWS * len(occupied):
+            _count_rows(cells, out[g], generator)
+        elif len(occupied):
             _split(int(sizes[g]) if drawn is None else drawn[g], cells, occupied, out[g], generator)
     return out
+
+
+def _count_rows(cells: IntArray, out: FloatArray, rng: np.random.Generator) -> None:
+    """Draws every row of one group by itself, and counts them by cell into `out` (`[K, R]`)."""
+    cell_of, size = np.repeat(np.arange(len(cells)), cells), len(cells)
+    step = max(1, _BLOCK // max(len(cell_of), size))
+    for start in range(0, out.shape[1], step):
+        block = min(step, out.shape[1] - start)
+        rows = rng.integers(0, len(cell_of), size=(block, len(cell_of)), dtype=np.uint32)
+        key = cell_of[rows] + (np.arange(block) * size)[:, None]
+        out[:, start : start + block] = np.bincount(key.ravel(), minlength=block * size).reshape(block, size).T
 
 
 def _split(

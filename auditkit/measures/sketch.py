@@ -17,8 +17,11 @@ from auditkit.measures.difference import paired_mean
 from auditkit.measures.levels import MOST_EXACT, LevelCounts, edges_of, key_of, value_of
 from auditkit.measures.quantiles import quantile
 from auditkit.measures.ranking import roc_auc
+from auditkit.measures.resample import draw
 from auditkit.measures.states import ordered
 
+#: So many counts are drawn at a time.
+_MOST_DRAWN = 2_000_000
 _LABELS = ("negative", "positive")
 _BETWEEN = "\x1f"
 
@@ -148,6 +151,26 @@ class ScoreTally:
         found = roc_auc(score, positive, design, confidence)
         return _bounded(found, 0.0 if self.exact or found.value is None else self._tied(group), 0.0, 1.0)
 
+    def roc_auc_replicates(
+        self, group: str, replicates: int = 1000, rng: np.random.Generator | None = None
+    ) -> FloatArray:
+        """The area in so many resamples of the group's rows, `[R]`; NaN where a resample lacks a label.
+
+        From counts: one multinomial over the distinct scores (or cells) of both labels, O(scores · R) whatever the
+        number of rows is. DeLong's interval needs none of this; it is for statistics of several areas, and to check it.
+        """
+        score, positive, design = self.rows(group)
+        if not len(score):
+            return np.full(replicates, np.nan)
+        assert design.count is not None
+        levels, place = np.unique(score, return_inverse=True)
+        counts = np.zeros((2, len(levels)), dtype=np.int64)
+        np.add.at(counts, (positive.astype(np.int64), place), design.count)
+        generator = np.random.default_rng(7) if rng is None else rng
+        step = max(1, _MOST_DRAWN // counts.size)
+        sizes = [min(step, replicates - at) for at in range(0, replicates, step)]
+        return np.concatenate([_areas(draw(counts.reshape(1, -1), size, rng=generator)[0]) for size in sizes])
+
     def _tied(self, group: str) -> float:
         (negative, n), (positive, p) = (self.levels.under(f"{group}{_BETWEEN}{label}") for label in _LABELS)
         _, at, also = np.intersect1d(negative, positive, assume_unique=True, return_indices=True)
@@ -185,6 +208,16 @@ class ScoreTally:
         self, group: str, measure: Callable[[FloatArray, BoolArray, Design], Estimate], error: float, most: float
     ) -> Bounded:
         return _bounded(measure(*self.rows(group)), error, 0.0, most)
+
+
+def _areas(drawn: FloatArray) -> FloatArray:
+    """Areas of resampled counts `[2L, R]`: the negatives at each of L rising scores, then the positives."""
+    negative, positive = drawn[: len(drawn) // 2], drawn[len(drawn) // 2 :]
+    below = np.cumsum(negative, axis=0) - negative / 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(
+            np.einsum("lr,lr->r", positive, below) / (positive.sum(axis=0) * negative.sum(axis=0)), dtype=np.float64
+        )
 
 
 def _folded(score: FloatArray) -> IntArray:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn import metrics as sklearn
 
 from auditkit.core.design import Design
@@ -297,6 +298,22 @@ def test_the_stated_error_of_the_area_is_needed():
     found = ScoreTally.of(groups, positive, score, bits=2, limit=0).roc_auc("x")
     off = abs(found.estimate.value - roc_auc(score[inside], positive[inside]).value)
     assert 0 < off <= found.error < 0.05
+
+
+def test_resampled_areas_are_those_of_resampled_rows():
+    groups, positive, score = scored(900)
+    score = np.round(score, 2)
+    inside = groups.codes == 1
+    y, s = positive[inside], score[inside]
+    found = ScoreTally.of(groups, positive, score).roc_auc_replicates("y", 2000)
+    rng = np.random.default_rng(5)
+    rows = [rng.integers(0, len(s), len(s)) for _ in range(2000)]
+    direct = [sklearn.roc_auc_score(y[r], s[r]) for r in rows]
+    assert stats.ks_2samp(found, direct).pvalue > 1e-3
+    # A fifth of a standard error apart, they would be told apart.
+    assert stats.ks_2samp(found, np.array(direct) + 0.2 * np.std(direct)).pvalue < 1e-3
+    assert np.isnan(ScoreTally.of(groups, positive & False, score).roc_auc_replicates("y", 5)).all()
+    assert np.isnan(ScoreTally.of(groups, positive, score).roc_auc_replicates("nobody", 5)).all()
 
 
 def test_scores_near_the_ends_stay_apart():
