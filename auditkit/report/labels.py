@@ -94,8 +94,13 @@ def scope_parts(scope: Scope, *, split: bool = True) -> list[str]:
 
 
 def finding_label(finding: Finding) -> str:
-    """The metric and what it is about: `Equalized odds difference by sex`."""
-    return labelled(finding.metric, scope_parts(finding.scope))
+    """The metric and what it is about: `Equalized odds difference by sex`. What a gate holds it against stands in the
+    gate's bounds."""
+    scope = finding.scope
+    if finding.gate is not None and finding.gate.relative_to is not None and scope.reference is not None:
+        earlier = scope.reference.removesuffix(finding.gate.relative_to.label).removesuffix(", ")
+        scope = scope.model_copy(update={"reference": earlier or None})
+    return labelled(finding.metric, scope_parts(scope))
 
 
 def labelled(metric: str, parts: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from auditkit.core.finding import Bounds, Finding
 from auditkit.core.messages import percent, points
 from auditkit.core.types import Status
-from auditkit.report.labels import bounds_text, finding_label, group_name, labelled, scope_parts
+from auditkit.report.labels import bounds_text, finding_label, group_name
 from auditkit.report.messages import MESSAGES, text
 from auditkit.report.numbers import estimate
 from auditkit.report.small import rates_behind
@@ -23,15 +23,15 @@ def plain(finding: Finding, positive: str | None) -> str:
     value, ends = _measured(finding, form)
     relative = finding.gate.relative_to
     if relative is not None:
-        label = labelled(finding.metric, scope_parts(finding.scope.model_copy(update={"reference": None}), split=False))
-        words = {"label": label, "measured": f"{value} {ends}".strip(), "reference": line(relative.said)}
+        measured = f"{value} {ends}".strip()
+        words = {"label": finding_label(finding), "measured": measured, "reference": line(relative.said)}
         said = text(f"plain.relative.{finding.gate.as_}", **words)
     elif kind == "plain.other" or not ends:
         said = text("plain.other", label=finding_label(finding), measured=f"{value} {ends}".strip())
     else:
         said = text(kind, value=value, ends=ends, **_names(finding, positive))
     split = finding.scope.split
-    where = "" if split in (None, "test") else text("on.split", split=line(split or ""))
+    where = "" if split in (None, "test") or relative is not None else text("on.split", split=line(split or ""))
     tail = "plain.undecided" if finding.status is Status.INCONCLUSIVE else "plain.required"
     return f"{said}{where}{text(tail, bounds=_bounds(finding.gate, form))}"
 
