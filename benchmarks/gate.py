@@ -7,7 +7,7 @@
 Every figure is the median of three runs, each in a process of its own, on one thread; reading and gating take turns.
 The file has two sensitive columns (2 and 5 groups), label, decision and score; one gate on equalized odds, one on AUC.
 "Reading" is `pyarrow.parquet` over the same columns with the same decoder, and includes Python's start and the import
-of pyarrow, as the gate includes its own. `beyond the start` leaves both out: CPU time above that of a file of 1,000 rows.
+of pyarrow, as the gate includes its own. `beyond the start` leaves both out: CPU above that of a file of 1,000 rows.
 """
 
 from __future__ import annotations
