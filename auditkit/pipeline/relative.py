@@ -19,6 +19,9 @@ from auditkit.tasks.rates import SUMMARY_NAMES
 
 #: The check that measures all rows, and by which name it has a group's rate.
 OVERALL = "performance.summary"
+#: The checks whose numbers of a group rest on the rows of that group alone, and what does not even there.
+_OWN_ROWS = ("bias.groups", "calibration.reliability")
+_SHARED = ("adverse_impact_ratio",)
 #: Of these a part can be off in one direction and the whole in the other: they do not rise and fall together.
 _UNSIGNED = "expected_calibration_error"
 
@@ -172,6 +175,8 @@ def related(finding: Finding, reference: Finding) -> Relation:
         return "unknown"
     if one.split != other.split:
         return "apart"
+    if finding.check not in _OWN_ROWS or finding.metric in _SHARED:
+        return "unknown"
     single = [len(s.groups or ()) == 1 and s.compared is None for s in (one, other)]
     if all(single) and one.attribute == other.attribute and finding.metric == reference.metric:
         return "apart"

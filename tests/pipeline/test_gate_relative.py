@@ -89,7 +89,7 @@ def test_a_group_against_all_rows_covers_too_much_rather_than_too_little() -> No
 def test_how_two_numbers_hang_together() -> None:
     def group(name: str, **more: Any) -> Finding:
         scope = Scope(split="test", attribute=more.pop("attribute", "sex"), groups=(name,))
-        return made(0.5, (0.4, 0.6), scope=scope, **more)
+        return made(0.5, (0.4, 0.6), scope=scope, **{"check": "bias.groups", **more})
 
     whole, calibrated = made(0.5, (0.4, 0.6)), "expected_calibration_error"
     assert related(whole, made(0.5, (0.4, 0.6), scope=TRAIN)) == "apart"
@@ -98,6 +98,10 @@ def test_how_two_numbers_hang_together() -> None:
     assert related(group("F"), group("A", attribute="race")) == "unknown"
     assert related(group("F", metric=calibrated), made(0.5, (0.4, 0.6), metric=calibrated)) == "unknown"
     assert related(whole, made(0.4, (0.3, 0.5), metric="accuracy_of_majority")) == "unknown"
+    # Shares of one whole sum to 1, and ratios to one group share its rate: neither are of different rows.
+    shares = {"check": "bias.data", "metric": "group_share"}
+    assert related(group("F", **shares), group("M", **shares)) == "unknown"
+    assert related(group("F", metric="adverse_impact_ratio"), group("M", metric="adverse_impact_ratio")) == "unknown"
     of_class = Scope.model_validate({"split": "test", "class": "cat"})
     assert related(made(0.5, (0.4, 0.6), scope=of_class), whole) == "unknown"
 
