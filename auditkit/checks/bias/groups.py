@@ -114,11 +114,16 @@ class BiasGroups(Check):
         attributes = self._attributes(evidence)
         if not attributes:
             return [self.skipped(self.say("no_columns"))]
-        splits = measured_splits(evidence, self.id)
-        comparisons = [self._compare(evidence, split, attribute) for split in splits for attribute in attributes]
+        splits, held = measured_splits(evidence, self.id), held_out(evidence)
+        asked = {(s, a): asked_here(evidence, self.id, s, a) for s in splits for a in attributes}
+        comparisons = [
+            compare(evidence, split, attribute, self.min_group, names)
+            for (split, attribute), names in asked.items()
+            if split in held or names
+        ]
         tolerance = Tolerance(self.tolerance, self.ratio_tolerance)
         # Training rows are measured where a gate names them, but what is warned of is what holds on others.
-        judged = [c for c in comparisons if c.split in held_out(evidence)]
+        judged = [c for c in comparisons if c.split in held]
         warned = confirmed(judged, tolerance, evidence.task.headline, evidence.confidence)
         beyond = {(judged[c].split, judged[c].attribute, r) for c, r in warned}
         found: list[Finding] = [f for split in splits for f in inequality_findings(self, evidence, split)]
@@ -132,10 +137,6 @@ class BiasGroups(Check):
         pairs = list(combinations(single, 2)) if self.intersections == "pairs" else []
         crossed = [INTERSECTION.join(names) for names in (*pairs, *evidence.intersections)]
         return list(dict.fromkeys([*single, *crossed]))
-
-    def _compare(self, evidence: Evidence, split: str, attribute: str) -> Comparison:
-        asked = asked_here(evidence, self.id, split, attribute)
-        return compare(evidence, split, attribute, self.min_group, asked)
 
     def _of(
         self, evidence: Evidence, comparison: Comparison, tolerance: Tolerance, warned: set[int]
