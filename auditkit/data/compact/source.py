@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -81,6 +81,8 @@ class CompactSource:
         return [len(encoder) for encoder in self._encoders]
 
     def _add(self, block: Sequence[pa.Array]) -> None:
+        if self._rounding.bits is None:
+            self._foresee(block)
         self._cells.add(self._encoded(block), self._sizes())
         if self._cells.full(self._most):
             self._merge()
@@ -100,9 +102,19 @@ class CompactSource:
         prepared = self._rounding.prepared(dict(zip(self._names, block, strict=True)))
         return [encoder.codes(prepared[name]) for name, encoder in zip(self._names, self._encoders, strict=True)]
 
-    def _coarsen(self, codes: IntArray, counts: IntArray) -> bool:
-        """Round one step further and count again what was counted; False where no step is left."""
-        values = {name: encoder.values() for name, encoder in zip(self._names, self._encoders, strict=True)}
+    def _foresee(self, block: Sequence[pa.Array]) -> None:
+        """Round at once where one column of this block alone makes the distinct rows too many."""
+        values = {name: array.unique() for name, array in zip(self._names, map(_plain, block), strict=True)}
+        if max(map(len, values.values())) > self._most:
+            self._coarsen(*self._cells.merge(self._sizes()), values)
+
+    def _coarsen(self, codes: IntArray, counts: IntArray, values: Mapping[str, pa.Array] | None = None) -> bool:
+        """Round one step further and count again what was counted; False where no step is left.
+
+        `values`: distinct values of each column, where not those counted so far decide what is rounded.
+        """
+        if values is None:
+            values = {name: encoder.values() for name, encoder in zip(self._names, self._encoders, strict=True)}
         coarser = self._rounding.coarser(values)
         if coarser is None:
             return False
@@ -126,6 +138,10 @@ class CompactSource:
                 foreign = self._rounding.foreign.get(name)
                 found[name] = texts if foreign is None else texts.fill_null(foreign)
         return found
+
+
+def _plain(array: pa.Array) -> pa.Array:
+    return array.storage if isinstance(array, pa.ExtensionArray) else array
 
 
 def _blocks(source: Source, names: Sequence[str]) -> Iterator[tuple[dict[str, pa.Array], int]]:
