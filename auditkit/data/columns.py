@@ -198,8 +198,8 @@ def _refuse_bands(finder: _Finder, families: Mapping[str, Family]) -> None:
         if name not in finder.spec.sensitive:
             finder.say(where, f"{name!r} is not in data.sensitive{nearest(name, finder.spec.sensitive)}")
             continue
-        family = families.get(name, Family.NUMERIC)
-        if rule != "none" and family not in (Family.NUMERIC, Family.UNTYPED, Family.EMPTY):
+        family = families.get(name, Family.NESTED)
+        if rule != "none" and family in (Family.TEXT, Family.BOOL, Family.DATE):
             found = {source.family(name) for source in finder.sources.values()} - {Family.EMPTY}
             listed = " and ".join(sorted(f.value for f in found)) or family.value
             finder.say(where, f"column {name!r} holds {listed}; bands are for numbers")

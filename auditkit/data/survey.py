@@ -163,7 +163,11 @@ class Surveyor:
         as_numbers = name is not None and (self._columns.families[name] is Family.NUMERIC or name in numeric)
         found: set[float] | set[str] = target.values if as_numbers else target.texts
         few = name is not None and len(found) <= MAX_LABELS
-        warnings = {n: warning for n, labels in groups.items() if (warning := look_alikes(labels)) is not None}
+        # Numbers of a typed column and bands look alike for nobody.
+        texts = {
+            n: ls for n, ls in groups.items() if self._columns.families[n] is not Family.NUMERIC and n not in bands
+        }
+        warnings = {n: warning for n, labels in texts.items() if (warning := look_alikes(labels)) is not None}
         missing = target.missing_numbers if as_numbers else target.missing_texts
         return Survey(
             rows=self._rows,

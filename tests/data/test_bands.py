@@ -372,3 +372,30 @@ def test_a_million_different_numbers(tmp_path: Path) -> None:
     assert len(np.unique(values)) > MAX_EXACT
     assert np.bincount(bands.places(values)) / len(values) == pytest.approx([0.2] * 5, abs=0.02)
     assert any("to within 0.2% of a number" in note for note in data.notes)
+
+
+def test_numbers_that_no_float_tells_apart_stay_as_they_are(tmp_path: Path) -> None:
+    """Whole numbers beyond 2^53: bands of them would be a guess."""
+    big = [2**62 + i % 40 for i in range(4000)]
+    data = dataset(save(table(g=big), tmp_path / "t.parquet"), target="y", sensitive=["g"])
+    assert data.survey.bands == {}
+    assert data.survey.groups["g"] == tuple(str(2**62 + i) for i in range(40))
+
+
+@given(
+    st.lists(
+        st.sampled_from(["a", "A", "a ", "NA", "1", "1.0", "01", "", "inf", "nan", "(missing)", "true"]), min_size=1
+    ),
+    st.sampled_from([{}, {"g": "none"}]),
+)
+@settings(max_examples=60, deadline=None)
+def test_texts_among_numbers_are_groups_of_their_own(cells: list[str], rule: Any) -> None:
+    """With a text that is no number, every distinct text is a group, whatever rule there is."""
+    spec = DataSpec.model_validate({"splits": {"test": "-"}, "target": "y", "sensitive": ["g"], "bands": rule})
+    frame = pa.table({"x": [0.5] * len(cells), "y": [0] * len(cells), "g": pa.array(cells, pa.string())})
+    data = Dataset.open(spec, frames={"test": frame})
+    (chunk,) = data.stream("test")
+    expected = ["'(missing)'" if cell == "(missing)" else cell for cell in cells]
+    assert chunk.groups["g"].tolist() == expected
+    assert set(data.survey.groups["g"]) == set(expected)
+    assert ("g" in data.survey.group_warnings) == (len({"a", "A", "a "} & set(cells)) > 1)
