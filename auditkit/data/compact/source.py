@@ -81,7 +81,7 @@ class CompactSource:
         return [len(encoder) for encoder in self._encoders]
 
     def _add(self, block: Sequence[pa.Array]) -> None:
-        if self._rounding.bits is None:
+        if not any(self._sizes()):
             self._foresee(block)
         self._cells.add(self._encoded(block), self._sizes())
         if self._cells.full(self._most):
@@ -103,7 +103,7 @@ class CompactSource:
         return [encoder.codes(prepared[name]) for name, encoder in zip(self._names, self._encoders, strict=True)]
 
     def _foresee(self, block: Sequence[pa.Array]) -> None:
-        """Round at once where one column of this block alone makes the distinct rows too many."""
+        """Round at once where one column of the first block alone makes the distinct rows too many."""
         values = {name: array.unique() for name, array in zip(self._names, map(_plain, block), strict=True)}
         if max(map(len, values.values())) > self._most:
             self._coarsen(*self._cells.merge(self._sizes()), values)
