@@ -101,13 +101,12 @@ class ErrorMoments:
         size = self.n.astype(np.float64)
         every = Moments(self.n, mean, variance, np.maximum(size - 1, 0), size, size, plain=True, skewness=skewness)
         some = np.flatnonzero(self.n)
-        lower, upper, skewed = mean_limits(every.take(some), normal_quantile(confidence))
-        lower = np.maximum(lower, low)
+        lower, upper, corrections = mean_limits(every.take(some), normal_quantile(confidence), low == 0.0)
         out = [Estimate.undefined(f"{name}: there are no rows with a label and a prediction") for name in self.groups]
         for at, g in enumerate(some):
             n, method = int(self.n[g]), "Student t"
             if lower[at] < upper[at]:
-                method += ", Hall's correction for skewness" if skewed[at] else ""
+                method += corrections[at]
                 out[g] = Estimate(float(mean[g]), float(lower[at]), float(upper[at]), confidence, method, n)
             else:
                 out[g] = Estimate(float(mean[g]), method=method, n=n, reason=f"{self.groups[g]}: {no_spread(n)}")

@@ -24,9 +24,11 @@ def estimate(
     covers badly, Clopper and Pearson's. Weights and clusters (`design`) enter through the linearised
     variance of the ratio as an effective number of rows (Korn and Graubard 1998). Means take Student's t,
     cluster-robust with Bell and McCaffrey's (2002) degrees of freedom, and reach further out on the side of a long tail
-    (Hall 1992: losses are skewed, and t alone ends too early); where no value is negative the lower end is at least 0.
-    A mean of one row, or of equal values, has no interval and says why. Without rows: no value, and why. Values too
-    large to be squared leave no interval, values too large to be summed (or infinite ones) no value.
+    (Hall 1992: losses are skewed, and t alone ends too early; up to 40 rows also the log scale, where no value is
+    negative: the lower end is then at least 0). Below 30 rows the mean of very skewed values may still lie beyond, as
+    large losses that are rare may not be among so few. A mean of one row, or of equal values, has no interval and says
+    why. Without rows: no value, and why. Values too large to be squared leave no interval, values too large to be
+    summed (or infinite ones) no value.
     """
     found = moments(stat, None, 1, design)
     return _estimates(stat, found, (stat.name,), confidence)[0]
@@ -53,11 +55,9 @@ def _estimates(stat: RowStatistic, found: Moments, names: tuple[str, ...], confi
     if stat.kind == "proportion":
         low, high, names_of = _proportion_limits(some, z)
     else:
-        low, high, skewed = mean_limits(some, z)
-        if (stat.numerator >= 0).all():
-            low = np.maximum(low, 0.0)
+        low, high, corrections = mean_limits(some, z, never_negative=bool((stat.numerator >= 0).all()))
         base = "Student t" if found.plain else "Student t, linearised"
-        names_of = [f"{base}, Hall's correction for skewness" if one else base for one in skewed]
+        names_of = [base + correction for correction in corrections]
     results = [_nothing(stat, int(n), name) for n, name in zip(found.n, names, strict=True)]
     for at, i in enumerate(known):
         value, n, method = float(some.value[at]), int(some.n[at]), names_of[at]
@@ -74,9 +74,14 @@ def _nothing(stat: RowStatistic, n: int, name: str) -> Estimate:
     return Estimate.undefined(f"{name}: {TOO_LARGE if n else f'there are no rows with {stat.empty}'}", n)
 
 
-def mean_limits(found: Moments, z: float) -> tuple[FloatArray, FloatArray, BoolArray]:
-    """Student's t limits; where the values are more skewed than symmetric ones would be seen (at 1.96 standard errors,
-    √(6/m) for m units), each end is the outer one of t and of Hall's (1992, JRSS B 54) transformed t. Third: where."""
+def mean_limits(found: Moments, z: float, never_negative: bool) -> tuple[FloatArray, FloatArray, list[str]]:
+    """Student's t limits, and what corrects them; the lower one is at least 0 where no value is negative.
+
+    Where the values are more skewed than symmetric ones would be seen (at 1.96 standard errors, √(6/m) for m units),
+    each end is the outer one of t and of Hall's (1992, JRSS B 54) transformed t. Up to 40 units a long tail of values
+    that are never negative shows too little of itself for that: the upper end is then at least that of t for the mean's
+    logarithm. (Simulated, exponential values: 30 rows cover 96%, 10 rows 94%, where t alone covers 93% and 90%.)
+    """
     quantile, error = student_quantile(z, np.maximum(found.df, 1e-3)), np.sqrt(found.variance)
     with np.errstate(over="ignore"):
         low, high = found.value - quantile * error, found.value + quantile * error
@@ -90,7 +95,14 @@ def mean_limits(found: Moments, z: float) -> tuple[FloatArray, FloatArray, BoolA
     with np.errstate(invalid="ignore", over="ignore"):
         low = np.where(skewed, np.minimum(low, transformed(quantile)), low)
         high = np.where(skewed, np.maximum(high, transformed(-quantile)), high)
-    return low, high, skewed
+    names = np.where(skewed, ", Hall's correction for skewness", "")
+    if never_negative:
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+            logarithmic = found.value * np.exp(quantile * error / found.value)
+        longer = (skewness > 1e-9) & (found.units <= FEW_ROWS) & (logarithmic > high) & np.isfinite(logarithmic)
+        low, high = np.maximum(low, 0.0), np.where(longer, logarithmic, high)
+        names = np.where(longer, ", upper end on the log scale", names)
+    return low, high, [str(name) for name in names]
 
 
 def _proportion_limits(found: Moments, z: float) -> tuple[FloatArray, FloatArray, list[str]]:
