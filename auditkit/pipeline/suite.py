@@ -175,8 +175,14 @@ def intersections_of(gates: Sequence[GateSpec], data: DataSpec) -> tuple[tuple[s
 
 
 def asked_by(gates: Sequence[GateSpec]) -> tuple[Asked, ...]:
-    """What the gates ask for, each once: what they judge."""
-    return tuple(dict.fromkeys(Asked(g.check, g.metric, g.split or DEFAULT_SPLIT, g.by, g.class_) for g in gates))
+    """What the gates ask for, each once: what they judge, and what they hold it against."""
+    found = [Asked(g.check, g.metric, g.split or DEFAULT_SPLIT, g.by, g.class_) for g in gates]
+    for gate, own in zip(gates, tuple(found), strict=True):
+        held = gate.relative_to
+        if held is not None:
+            by = own.by if held.by is None else held.by
+            found.append(Asked(own.check, own.metric, held.split or own.split, by, held.class_ or own.class_))
+    return tuple(dict.fromkeys(found))
 
 
 def require(problems: Sequence[Problem], source: str) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from auditkit.core.outcomes import NO_LABEL, Outcomes
 from auditkit.core.types import FloatArray
+from auditkit.measures.inequality import benefits as measured
 
 
 def decided_at(outcomes: Outcomes, code: int, threshold: float) -> Outcomes:
@@ -29,6 +30,5 @@ def if_labelled(outcomes: Outcomes, classes: int, *, right: bool) -> Outcomes:
 def benefits(outcomes: Outcomes, code: int) -> FloatArray:
     """Prediction − label + 1, both 1 for the class `code` and 0 for any other (Speicher et al. 2018), `[n]`: 2 for a
     false positive, 0 for a false negative, 1 where the model is right; NaN without a label or a prediction."""
-    chosen, true = outcomes.prediction == code, outcomes.target == code
     known = outcomes.labelled & outcomes.scored
-    return np.where(known, chosen.astype(np.float64) - true + 1, np.nan)
+    return np.where(known, measured(outcomes.target == code, outcomes.prediction == code), np.nan)
