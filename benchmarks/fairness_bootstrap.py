@@ -171,8 +171,8 @@ def measure() -> str:
     notes = f"""
 ¹ fairlearn {fairlearn.__version__} `MetricFrame(n_boot=…, ci_quantiles=[0.025, 0.975])` with `difference_ci` and \
 `ratio_ci`. Measured at {MEASURED[0]} and {MEASURED[1]} replicates; the line through both is followed to \
-{PEER_REPLICATES}, so that figure is no single run. How far the line holds (10 groups): {check}. Ours has a hundred times as many \
-replicates, and simultaneous intervals of the gaps beside the percentiles.
+{PEER_REPLICATES}, so that figure is no single run. How far the line holds (10 groups): {check}. Ours has \
+a hundred times as many replicates, and simultaneous intervals of the gaps beside the percentiles.
 
 ² Indices of 32 bits, `numpy.bincount`, metrics of all replicates at once, the same quantiles.
 

@@ -373,8 +373,9 @@ def test_quantiles_are_those_of_the_rows_within_the_stated_error(q, limit):
         assert found.estimate.high >= direct.high
 
 
-def test_moments_of_errors_answer_as_the_rows_do():
-    groups, _, _, rng = binary()
+@pytest.mark.parametrize("rows", [40, 4000])
+def test_moments_of_errors_answer_as_the_rows_do(rows):
+    groups, _, _, rng = binary(rows)
     target = rng.normal(1e4, 30, len(groups.codes))
     prediction = target + 2 + rng.standard_exponential(len(target)) ** 2
     state = ErrorMoments.of(groups, prediction - target)
