@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from auditkit.checks.registry import CHECKS
 from auditkit.core.errors import PlanError
 from auditkit.data.spec import DataSpec
+from auditkit.pipeline.document import parse_document
 from auditkit.pipeline.load import load_plan
 from auditkit.pipeline.plan import GateSpec
 from auditkit.pipeline.suite import gate_problems
@@ -151,6 +153,15 @@ def test_a_reference_that_is_wrong_in_form(tmp_path: Path, written: str, words: 
     assert len(found) == 1, found
     assert words in found[0]
     assert found[0].startswith("line 5: gates[0]")
+
+
+def test_the_gates_of_the_readme_are_right() -> None:
+    readme = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(gates:\n.*?)```", readme, flags=re.DOTALL)
+    gates = parse_document(block).value["gates"]
+    assert len(gates) == 5
+    for gate in gates:
+        assert problems(**gate) == []
 
 
 @pytest.mark.slow
