@@ -115,7 +115,7 @@ def test_the_ranges_hold_every_way_to_label_and_are_reached(missing: int) -> Non
     assert ends[0] <= min(gaps) + 1e-12
 
 
-def _rates(evidence: Evidence) -> tuple[list, list]:  # type: ignore[type-arg]
+def _rates(evidence: Evidence) -> tuple[list, list]:
     comparison = compare(evidence, "test", "sex", 1)
     return list(comparison.statistics), [[e.value for e in values] for values in comparison.estimates]
 
@@ -128,7 +128,7 @@ def test_the_range_of_a_gap_is_that_of_all_corners(form: str) -> None:
         corners = np.array(list(product(*ends.T)))
         top, bottom = corners.max(axis=1), corners.min(axis=1)
         values = top - bottom if form == "difference" else bottom / top
-        low, high = gap_range(form, *ends)  # type: ignore[arg-type]
+        low, high = gap_range(form, *ends)
         # The widest gap is at a corner; the narrowest may be inside, where the ranges overlap.
         assert (high if form == "difference" else low) == pytest.approx(
             values.max() if form == "difference" else values.min()

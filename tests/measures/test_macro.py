@@ -45,7 +45,7 @@ def test_values_are_scikit_learns() -> None:
         "false_positive_rate": np.mean([np.mean(p[y != k] == k) for k in range(4)]),
     }
     for rate, value in expected.items():
-        assert macro_rate(rate, y, p, LABELS).value == pytest.approx(value, abs=1e-12)  # type: ignore[arg-type]
+        assert macro_rate(rate, y, p, LABELS).value == pytest.approx(value, abs=1e-12)
     assert macro_f1_of_group(y, p, LABELS).value == pytest.approx(metrics.f1_score(y, p, average="macro"), abs=1e-12)
 
 
@@ -61,7 +61,7 @@ def test_intervals_cover(rows: int) -> None:
     covered = dict.fromkeys(truth(), 0)
     for seed in range(400):
         y, p = draw(rows, seed)
-        found = {name: macro_rate(name, y, p, LABELS) for name in covered if name != "f1"}  # type: ignore[arg-type]
+        found = {name: macro_rate(name, y, p, LABELS) for name in covered if name != "f1"}
         found["f1"] = macro_f1_of_group(y, p, LABELS)
         for name, one in found.items():
             assert one.low is not None
@@ -78,7 +78,7 @@ def test_weights_of_one_are_no_weights_and_counts_are_rows(rate: str) -> None:
         one = (
             macro_f1_of_group(*arguments, LABELS, design)
             if rate == "f1"
-            else macro_rate(rate, *arguments, LABELS, design)  # type: ignore[arg-type]
+            else macro_rate(rate, *arguments, LABELS, design)
         )
         return one.value, one.low, one.high, one.n
 
@@ -89,7 +89,7 @@ def test_weights_of_one_are_no_weights_and_counts_are_rows(rate: str) -> None:
     assert weighted == pytest.approx(plain, abs=2e-3)
     copies = of(*(np.repeat(v, 4) for v in (y, p)), design=Design(cluster=np.repeat(np.arange(600), 4)))
     assert copies[0] == pytest.approx(plain[0])
-    assert copies[2] - copies[1] >= 0.98 * (plain[2] - plain[1])  # type: ignore[operator]
+    assert copies[2] - copies[1] >= 0.98 * (plain[2] - plain[1])
 
 
 def test_a_class_that_is_not_there_leaves_no_value() -> None:
