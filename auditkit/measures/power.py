@@ -1,20 +1,31 @@
-"""What it would take: the gap that a sample can show, and the rows that a decision needs."""
+"""What it would take: the gap that a sample can show, and the rows that a decision needs.
+
+| question | function |
+| --- | --- |
+| What difference of rates can groups of these sizes show? | `detectable_gap` |
+| What ratio of rates? | `detectable_ratio` |
+| What difference of means? | `detectable_mean_gap` |
+| How many rows a group decide a gate on a gap of rates (difference or ratio), to pass or to fail? | `rows_needed` |
+| ... on a rate relative to another (a split, a group)? | `rows_needed_relative` |
+| ... on one rate? | `rows_needed_for_rate` |
+| ... on one mean, or on a gap of means? | `rows_needed_for_mean`, `rows_needed_for_mean_gap` |
+| How many rows in all make an interval that is at hand short enough? | `rows_to_decide` |
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import ndtri
 
 from auditkit.core.estimate import Estimate
 from auditkit.core.types import FloatArray
-from auditkit.measures.intervals import mover_difference, range_quantile, wilson
+from auditkit.measures.gaps import Form
+from auditkit.measures.intervals import mover_difference, normal_quantile, range_quantile, wilson
+from auditkit.measures.power_ratios import rows_for_ratio
+from auditkit.measures.power_search import MOST_ROWS, margin, smallest, smallest_two, stays
 from auditkit.measures.roots import root
-
-#: Beyond so many rows a group nobody is told to collect more.
-_MOST_ROWS = 10**9
 
 
 def detectable_gap(sizes: Sequence[float], rate: float, confidence: float = 0.95, power: float = 0.8) -> float:
@@ -23,16 +34,16 @@ def detectable_gap(sizes: Sequence[float], rate: float, confidence: float = 0.95
     "Show": the simultaneous interval over all groups lies above 0 with probability `power`, for the two smallest
     groups, one at `rate` (in [0, 1]) and one further towards 0.5. Returns 1.0 where not even that can be shown.
     Raises `ValueError` with fewer than two sizes, or sizes below 1.
+
+    >>> round(detectable_gap([400, 900], 0.2), 3)
+    0.071
     """
-    if len(sizes) < 2 or min(sizes) < 1:
-        raise ValueError(f"a gap needs two groups with rows, got sizes {list(sizes)}")
-    z = range_quantile(confidence, len(sizes))
-    rows = np.sort(np.asarray(sizes, dtype=np.float64))[:2]
+    rows, z = smallest_two(sizes, confidence)
     direction = 1.0 if rate <= 0.5 else -1.0
 
     def surplus(delta: float) -> float:
         low, _, error = _pair_limits(rate + direction * delta, rate, rows, z)
-        return low - _power_z(power) * error
+        return low - margin(power) * error
 
     largest = 1 - rate if direction > 0 else rate
     if surplus(largest) <= 0:
@@ -40,25 +51,78 @@ def detectable_gap(sizes: Sequence[float], rate: float, confidence: float = 0.95
     return float(root(surplus, 0.0, largest, 1e-6))
 
 
-def rows_needed(
-    rate_a: float, rate_b: float, bound: float, groups: int = 2, confidence: float = 0.95, power: float = 0.8
-) -> int | None:
-    """Rows per group with which a gate on the gap |rate_a − rate_b| can be decided against `bound`.
+def detectable_ratio(sizes: Sequence[float], rate: float, confidence: float = 0.95, power: float = 0.8) -> float:
+    """The largest true ratio below 1 of two rates, the higher at `rate` (in (0, 1]), that groups of these `sizes` can
+    show to be below 1; otherwise as `detectable_gap`. 0.0 where not even a ratio of 0 can be shown.
 
-    "Decided": with probability `power` the simultaneous interval over `groups` equal groups lies wholly on one side
-    of the bound, if the rates are what they seem. None where the gap is at the bound: no number of rows decides that.
+    MOVER-R excludes a ratio of 1 exactly where MOVER excludes a difference of 0, so it is the same question.
+
+    >>> round(detectable_ratio([400, 900], 0.2), 3)
+    0.686
     """
-    gap = abs(rate_a - rate_b)
-    z = range_quantile(confidence, groups)
+    rows, z = smallest_two(sizes, confidence)
+    if not 0 < rate <= 1:
+        raise ValueError(f"a ratio needs a rate above 0, got {rate}")
+
+    def surplus(ratio: float) -> float:
+        low, _, error = _pair_limits(rate, ratio * rate, rows, z)
+        return low - margin(power) * error
+
+    return float(root(surplus, 0.0, 1.0, 1e-6)) if surplus(0.0) > 0 else 0.0
+
+
+def rows_needed(
+    rate_a: float,
+    rate_b: float,
+    bound: float,
+    groups: int = 2,
+    confidence: float = 0.95,
+    power: float = 0.8,
+    *,
+    form: Form = "difference",
+) -> int | None:
+    """Rows per group with which a gate on the gap of two rates can be decided against `bound`.
+
+    The gap is |rate_a − rate_b|, or with `form` "ratio" the smaller over the larger rate. "Decided": with probability
+    `power` the simultaneous interval over `groups` groups of so many rows lies wholly on the side of the bound where
+    the gap is, if the rates are what they seem and those of the other groups lie between them: with a gap below `max`
+    (or a ratio above `min`) the gate passes, else it fails. To pass, every pair must stay inside, so the margin is that
+    of the range of all groups. None where the gap is at the bound: no number of rows decides that.
+
+    >>> rows_needed(0.20, 0.24, bound=0.10)  # passes
+    745
+    >>> rows_needed(0.20, 0.36, bound=0.10)  # fails
+    861
+    >>> rows_needed(0.20, 0.20, bound=0.10, groups=10)  # ten equal groups
+    1078
+    """
+    gap, z = abs(rate_a - rate_b), range_quantile(confidence, groups)
+    if form == "ratio":
+        return rows_for_ratio(min(rate_a, rate_b), max(rate_a, rate_b), bound, groups, z, power)
 
     def decided(rows: float) -> bool:
         low, high, error = _pair_limits(rate_a, rate_b, np.array([rows, rows]), z)
-        margin = _power_z(power) * error
-        return high + margin <= bound if gap < bound else max(low, 0.0) - margin >= bound
+        if gap > bound:
+            return max(low, 0.0) - margin(power) * error >= bound
+        return stays(gap, bound - high, error, groups, power)
 
-    if gap == bound or not decided(_MOST_ROWS):
-        return None
-    return _smallest(decided)
+    return None if gap == bound else smallest(decided)
+
+
+def rows_needed_for_rate(rate: float, bound: float, confidence: float = 0.95, power: float = 0.8) -> int | None:
+    """Rows in the denominator with which a gate on one rate can be decided against `bound`, as `rows_needed`.
+
+    >>> rows_needed_for_rate(0.83, bound=0.80)
+    1313
+    """
+    z, value = normal_quantile(confidence), np.array([rate])
+
+    def decided(rows: float) -> bool:
+        low, high = wilson(value, np.array([rows]), z)
+        room = margin(power) * math.sqrt(rate * (1 - rate) / rows)
+        return float(high[0]) + room <= bound if rate < bound else float(low[0]) - room >= bound
+
+    return None if rate == bound else smallest(decided)
 
 
 def rows_to_decide(estimate: Estimate, bound: float) -> int | None:
@@ -81,13 +145,7 @@ def rows_to_decide(estimate: Estimate, bound: float) -> int | None:
     if high == 1 > value and low > 0 and bound > 0:
         widths = max(widths, math.sqrt(widths * math.log(value / low) / abs(math.log(bound / value))))
     needed = estimate.n * widths**2
-    return None if needed > _MOST_ROWS else max(1, math.ceil(needed))
-
-
-def _power_z(power: float) -> float:
-    if not 0 < power < 1:
-        raise ValueError(f"power must lie between 0 and 1, got {power}")
-    return max(0.0, float(ndtri(power)))
+    return None if needed > MOST_ROWS else max(1, math.ceil(needed))
 
 
 def _pair_limits(a: float, b: float, rows: FloatArray, z: float) -> tuple[float, float, float]:
@@ -99,14 +157,3 @@ def _pair_limits(a: float, b: float, rows: FloatArray, z: float) -> tuple[float,
     low, high = mover_difference(high_rate, first, low_rate, second)
     error = math.sqrt(max(0.0, a * (1 - a) / rows[0] + b * (1 - b) / rows[1]))
     return float(low[0]), float(high[0]), error
-
-
-def _smallest(holds: Callable[[float], bool]) -> int:
-    """The smallest whole number that holds, by bisection; it is known that `_MOST_ROWS` does."""
-    low, high = 0, 1
-    while not holds(high):
-        low, high = high, min(2 * high, _MOST_ROWS)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if holds(middle) else (middle, high)
-    return high
