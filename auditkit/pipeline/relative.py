@@ -58,10 +58,10 @@ def hold(gate: GateSpec, finding: Finding, findings: Sequence[Finding]) -> Held:
     reference, bounds = gate.relative_to, gate.bounds
     assert reference is not None
     check, metric = _where(reference, finding)
-    wanted = _scope(gate, reference, finding.scope)
-    if (check, metric, _key(wanted)) == (finding.check, finding.metric, _key(finding.scope)):
+    place = _key(_scope(gate, reference, finding.scope))
+    if (check, metric, place) == (finding.check, finding.metric, _key(finding.scope)):
         return Held(finding, finding, own=True)
-    found = [f for f in findings if (f.check, f.metric, _key(f.scope)) == (check, metric, _key(wanted))]
+    found = [f for f in findings if f.check == check and f.metric == metric and _key(f.scope) == place]
     if reference.group == "all" and any(f.scope.groups == ("all",) for f in findings):
         problem = "a group is named 'all', and `group: all` means all rows; write `by: none` for them"
     elif len(found) != 1:
