@@ -29,11 +29,13 @@ _FEW_WORDS = {
 #: Rates that are worse where they are higher, and those that are worse where they are lower.
 _ERRORS = frozenset({
     "log_loss", "loss", "brier", "mean_absolute_error", "mean_squared_error", "root_mean_squared_error",
-    "expected_calibration_error", "unlabelled_rate",
+    "expected_calibration_error", "unlabelled_rate", "error_rate", "median_absolute_error",
+    "absolute_error_90th_percentile", "macro_false_positive_rate", "macro_false_negative_rate",
 })  # fmt: skip
 _MERITS = frozenset({
     "accuracy", "balanced_accuracy", "positive_predictive_value", "negative_predictive_value", "precision", "recall",
-    "f1", "macro_f1", "roc_auc", "r2",
+    "f1", "macro_f1", "roc_auc", "r2", "average_precision", "macro_true_positive_rate",
+    "macro_positive_predictive_value",
 })  # fmt: skip
 
 
