@@ -12,7 +12,7 @@ from auditkit.pipeline.doubts import Doubt
 from auditkit.pipeline.plan import GateSpec
 from auditkit.pipeline.prospects import GroupRates
 from auditkit.pipeline.reasons import DEFAULT_SPLIT, Known
-from auditkit.pipeline.relative import Held, hold
+from auditkit.pipeline.relative import Held, Places, hold
 
 #: What a metric of a check can never be below or above, by (check, metric); see `suite.limits_of`.
 Limits = Mapping[tuple[str, str], tuple[float | None, float | None]]
@@ -50,23 +50,23 @@ def judge(
     `limits` let a reason say that no sample could ever pass. `crashed` says that the audit could not be finished (exit
     code 3 before any other).
     """
-    rates = GroupRates(findings)
+    rates, places = GroupRates(findings), Places(findings)
     judged = []
     for gate in gates:
         low, high = (limits or {}).get((gate.check, gate.metric), (None, None))
-        judged += _judge_gate(gate, findings, doubts, Known(rates, low, high))
+        judged += _judge_gate(gate, places, doubts, Known(rates, low, high))
     forgiven = allow_inconclusive and all(straddles(j.finding) and j.doubt is None for j in judged if _undecided(j))
     gated = tuple(j.finding for j in judged)
     code = 3 if crashed else _exit_code(judged, forgiven)
     return Judgement(gated, _verdict(gated, crashed), code)
 
 
-def _judge_gate(gate: GateSpec, findings: Sequence[Finding], doubts: Sequence[Doubt], known: Known) -> list[_Judged]:
-    selected = [finding for finding in findings if selects(gate, finding)]
-    held = [Held(f) if gate.relative_to is None else hold(gate, f, findings) for f in selected]
+def _judge_gate(gate: GateSpec, places: Places, doubts: Sequence[Doubt], known: Known) -> list[_Judged]:
+    selected = [finding for finding in places.findings if selects(gate, finding)]
+    held = [Held(f) if gate.relative_to is None else hold(gate, f, places) for f in selected]
     # What is its own reference is exactly 1 (or 0) times itself, whatever the model does.
     judged = [_judge_held(h, f, gate.bounds, doubts, known) for h, f in zip(held, selected, strict=True) if not h.own]
-    return judged or [_Judged(_unmatched(gate, reasons.unmatched(gate, [] if selected else findings, known)))]
+    return judged or [_Judged(_unmatched(gate, reasons.unmatched(gate, [] if selected else places.findings, known)))]
 
 
 def _judge_held(held: Held, original: Finding, bounds: Bounds, doubts: Sequence[Doubt], known: Known) -> _Judged:

@@ -10,7 +10,7 @@ import numpy as np
 
 from auditkit.checks.texts import name_of, sentence
 from auditkit.core.estimate import Estimate
-from auditkit.core.finding import Bounds, Finding, Form, Reference, Scope, estimate_fields
+from auditkit.core.finding import ALL_ROWS, Bounds, Finding, Form, Reference, Scope, estimate_fields
 from auditkit.core.messages import number
 from auditkit.core.types import INTERSECTION
 from auditkit.measures.intervals import mover_difference, mover_ratio
@@ -45,12 +45,28 @@ class Held:
     own: bool = False
 
 
+class Places:
+    """All findings by what they measure and where, to look references up in."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        """`findings`: all of an audit's."""
+        self.findings = findings
+        self._at: dict[tuple[object, ...], list[Finding]] = {}
+        for finding in findings:
+            self._at.setdefault((finding.check, finding.metric, *_key(finding.scope)), []).append(finding)
+        self.some_group_is_all = any(finding.scope.groups == (ALL_ROWS,) for finding in findings)
+
+    def at(self, check: str, metric: str, place: tuple[object, ...]) -> list[Finding]:
+        """The findings on that metric at that place."""
+        return self._at.get((check, metric, *place), [])
+
+
 def overall_name(check: str, metric: str) -> tuple[str, str]:
     """Check and metric that measure a group's metric on all rows, where the group's own check does not."""
     return (OVERALL, SUMMARY_NAMES.get(metric, metric)) if check == "bias.groups" else (check, metric)
 
 
-def hold(gate: GateSpec, finding: Finding, findings: Sequence[Finding]) -> Held:
+def hold(gate: GateSpec, finding: Finding, places: Places) -> Held:
     """`finding` against the one finding that the gate's `relative_to` names.
 
     Without exactly one, the result has no value and says why, so that the gate is an error.
@@ -61,11 +77,13 @@ def hold(gate: GateSpec, finding: Finding, findings: Sequence[Finding]) -> Held:
     place = _key(_scope(gate, reference, finding.scope))
     if (check, metric, place) == (finding.check, finding.metric, _key(finding.scope)):
         return Held(finding, finding, own=True)
-    found = [f for f in findings if f.check == check and f.metric == metric and _key(f.scope) == place]
-    if reference.group == "all" and any(f.scope.groups == ("all",) for f in findings):
+    found = places.at(check, metric, place)
+    if reference.group == ALL_ROWS and places.some_group_is_all:
         problem = "a group is named 'all', and `group: all` means all rows; write `by: none` for them"
     elif len(found) != 1:
-        problem = _unmeasured(reference, check, findings) if not found else f"{len(found)} findings are the reference"
+        problem = (
+            _unmeasured(reference, check, places.findings) if not found else f"{len(found)} findings are the reference"
+        )
     else:
         return Held(_finding(finding, found[0], bounds, compare(finding, found[0], bounds.as_)), found[0])
     return Held(_finding(finding, None, bounds, Estimate.undefined(problem)))
