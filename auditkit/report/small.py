@@ -7,7 +7,7 @@ accuracy and the true positive rate of a group where two rows are all that the f
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from auditkit.core.figure import Cell
@@ -32,14 +32,20 @@ _BEHIND = {
 _CHOSEN = "selection_rate"
 #: What tells it: the ratio of two selection rates, one of them the highest.
 _OF_CHOSEN = frozenset({_CHOSEN, "adverse_impact_ratio"})
-LABEL_FREE = frozenset({*_OF_CHOSEN, "unlabelled_rate", "groups_found"})
+#: How many rows a group has, by itself, over a population and over other rows.
+_SHARES = frozenset(
+    {"group_share", "smallest_group_share", "group_share_change", "representation_ratio", "missing_group_rate"}
+    | {"representation", "lowest_representation"}
+)
+LABEL_FREE = frozenset({*_OF_CHOSEN, *_SHARES, "unlabelled_rate", "groups_found"})
 #: Averages over the classes, which tell of each class where the others are known; "" stands for a row of a table.
 _AVERAGED = ("macro_", "balanced_accuracy")
 
 
 def rates_behind(metric: str) -> tuple[str, ...]:
     """The rates that a gap is made of: `equalized_odds_ratio` is made of the true and the false positive rate."""
-    stem = metric.removeprefix("worst_group_").removesuffix("_difference").removesuffix("_ratio")
+    stem = metric.removeprefix("worst_group_").removeprefix("worst_subgroup_").removesuffix("_against_rest")
+    stem = stem.removesuffix("_difference").removesuffix("_ratio")
     return _BEHIND.get(stem, (stem,))
 
 
@@ -91,10 +97,14 @@ class Small:
 
 
 def find_small(findings: Iterable[Finding], least: int) -> Small:
-    """Read off the findings on single groups what is small."""
+    """Read off the findings on single groups, and the tables of groups, what is small."""
     sizes: dict[Group, dict[tuple[str, str | None], int]] = {}
     constant = set()
+    findings = list(findings)
+    classes = frozenset(f.scope.class_ for f in findings if f.scope.class_ is not None)
     for f in findings:
+        for group, rate, n in _of_tables(f, classes):
+            sizes.setdefault((f.scope.split, f.scope.attribute, group), {})[rate] = n
         if f.scope.attribute and f.scope.compared is None and f.n is not None and len(f.scope.groups or ()) == 1:
             key = (f.scope.split, f.scope.attribute, (f.scope.groups or ("",))[0])
             sizes.setdefault(key, {})[f.metric, f.scope.class_] = f.n
@@ -111,6 +121,28 @@ def find_small(findings: Iterable[Finding], least: int) -> Small:
         classes=frozenset((key, class_) for key, rates in few.items() for class_ in _classes(sizes[key], rates)),
         constant=frozenset(constant),
     )
+
+
+def _of_tables(finding: Finding, classes: frozenset[str]) -> Iterator[tuple[str, tuple[str, str | None], int]]:
+    """What the tables of an attribute say of its groups: the rows of each, those that are behind each of its rates
+    (a column `accuracy, rows`), and those with each label (which the rates of single `classes` may be about).
+
+    Where there are too many groups for a finding on each, nothing else tells of their sizes.
+    """
+    for table in finding.tables if finding.scope.attribute else ():
+        columns = table.columns
+        if columns[:1] != ("group",) or "rate" in columns:
+            continue
+        counted = [i for i, name in enumerate(columns) if name == "rows" or name.endswith(", rows")]
+        labelled = columns[1:2] == ("label",)
+        for row in table.rows:
+            label = str(row[1]) if labelled else None
+            for i in counted:
+                rate = "label" if labelled else columns[i].removesuffix(", rows").replace(" ", "_")
+                key = f"{rate} {label}" if labelled and label not in classes else rate
+                n = row[i]
+                if isinstance(n, int):
+                    yield str(row[0]), (key, label if label in classes else None), n
 
 
 def _classes(sizes: dict[tuple[str, str | None], int], few: dict[tuple[str, str | None], int]) -> frozenset[str | None]:

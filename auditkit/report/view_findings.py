@@ -157,8 +157,10 @@ def _parts(finding: Finding, gaps: bool) -> list[str]:
 
 
 def _label(finding: Finding, gaps: bool) -> str:
-    """The metric and its scope; of a gap that goes by two names, both."""
+    """The metric and its scope; of a gap that goes by two names, both; of one group that stands out, its name."""
     label, name = labelled(finding.metric, _parts(finding, gaps)), other_name(finding.metric)
+    if gaps and len(finding.scope.groups or ()) == 1:
+        return f"{label}: {group_name((finding.scope.groups or ('',))[0])}"
     return text("alias", label=label, other=metric_label(name).lower()) if gaps and name else label
 
 

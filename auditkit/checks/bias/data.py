@@ -107,7 +107,9 @@ class BiasData(Check):
 
     def run(self, evidence: Evidence) -> list[Finding]:
         """Every split, by every sensitive column and every combination of them that a gate names."""
-        names = [*evidence.data.sensitive, *(INTERSECTION.join(n) for n in evidence.intersections)]
+        sensitive = evidence.data.sensitive
+        asked = [INTERSECTION.join(sorted(a.by, key=sensitive.index)) for a in evidence.asked_of(self.id) if a.by]
+        names = [*sensitive, *asked]
         if not names:
             return [self.skipped(self.say("no_columns"))]
         every = [

@@ -51,9 +51,9 @@ MESSAGES: dict[str, str] = {
     "part": "{attribute} '{label}' ({value})",
     "capped": "It is not warned of by itself, as {most} others stand further out.",
     "unsupported": "{attribute} on {split}: {supported} of {all} can be judged",
-    "unsupported_why": "A subgroup is judged by a rate where at least {least} rows are in its denominator. Below that: "
-    "{few} with {rows} in all{absent}.",
-    "absent": ", and {count} that other splits or the plan have, without a row here",
+    "unsupported_why": "A subgroup is judged by a rate where at least {least} rows are in its denominator.",
+    "below": "Fewer than that have {few}, {rows} in all.",
+    "absent": "There is no row here of {absent} that another split or the plan has.",
     "few": "{few} of {all} have fewer than {least} rows with {what}",
     "none": "no two subgroups of {attribute} have at least {least} rows with {what}",
     "no_rest": "no subgroup of {attribute} has at least {least} rows with {what}, and as many outside it",
@@ -82,36 +82,57 @@ def tables(one: Combination, certain: Collection[Place], at: int, least: int, co
     """The subgroups with their rates, how far they are from the rest, and those with too few rows."""
     if one.groups is None or one.why is not None:
         return ()
-    made = (_rates(one, least), _differences(one, certain, at, confidence), _few(one, least))
+    differences, named = _differences(one, certain, at, confidence)
+    made = (_rates(one, least, named), _by_label(one, named), differences, _few(one, least))
     return tuple(table for table in made if table.rows)
 
 
-def _titled(title: str, rows: Sequence[tuple[Cell, ...]], columns: tuple[str, ...]) -> Table:
-    left = len(rows) - _MOST_ROWS
-    more = f" ({_MOST_ROWS} of {len(rows):,} rows)" if left > 0 else ""
-    return Table(title=title + more, columns=columns, rows=tuple(rows[:_MOST_ROWS]))
+def _titled(title: str, rows: Sequence[tuple[Cell, ...]], columns: tuple[str, ...], most: int = _MOST_ROWS) -> Table:
+    more = f" ({most:,} of {len(rows):,} rows)" if len(rows) > most else ""
+    return Table(title=title + more, columns=columns, rows=tuple(rows[:most]))
 
 
-def _rates(one: Combination, least: int) -> Table:
-    """One row a subgroup of enough rows: each rate that enough rows stand behind, and how many those are."""
+def _rates(one: Combination, least: int, named: Sequence[int]) -> Table:
+    """One row a subgroup of enough rows: each rate that enough rows stand behind, and how many those are. Subgroups
+    that another text or table names stand first: whether they may be shown is read off their rows here."""
     assert one.groups is not None
     sizes = one.groups.sizes()
+    first = np.isin(np.arange(len(sizes)), named)
+    order = np.lexsort((-sizes, ~first))
     shown = [c for c in one.compared if c.statistic.class_ is None]
     columns = [name for c in shown for name in (name_of(c.statistic.name), f"{name_of(c.statistic.name)}, rows")]
     rows: list[tuple[Cell, ...]] = []
-    for g in np.argsort(-sizes, kind="stable")[: int((sizes >= least).sum())]:
+    for g in order[sizes[order] >= least]:
         cells: list[Cell] = []
         for c in shown:
             known = c.found.own.n[g] >= least and c.found.own.defined[g]
             cells += [float(c.found.own.value[g]) if known else None, int(c.found.own.n[g])]
         rows.append((one.groups.labels[g], int(sizes[g]), *cells))
-    return _titled(f"Subgroups of {one.attribute} on {one.split}", rows, ("group", "rows", *columns))
+    title, columns_of = f"Subgroups of {one.attribute} on {one.split}", ("group", "rows", *columns)
+    return _titled(title, rows, columns_of, most=max(_MOST_ROWS, len(named)))
 
 
-def _differences(one: Combination, certain: Collection[Place], at: int, confidence: float) -> Table:
-    """Of each rate the subgroups that are furthest from the rest, and all that certainly are beyond the tolerance."""
+def _by_label(one: Combination, named: Sequence[int]) -> Table:
+    """Rows with each label in the subgroups that are named, where the rates of single labels are compared."""
+    assert one.groups is not None
+    rows: list[tuple[Cell, ...]] = [
+        (one.groups.labels[g], c.statistic.class_, int(c.found.own.n[g]))
+        for g in named
+        for c in one.compared
+        if c.statistic.class_ is not None and c.statistic.name == "true_positive_rate"
+    ]
+    title = f"Rows of subgroups of {one.attribute} by label on {one.split}"
+    return _titled(title, rows, ("group", "label", "rows"), most=len(rows))
+
+
+def _differences(
+    one: Combination, certain: Collection[Place], at: int, confidence: float
+) -> tuple[Table, tuple[int, ...]]:
+    """Of each rate the subgroups that are furthest from the rest, and all that certainly are beyond the tolerance;
+    beside the table all subgroups that are named, those of a gap or a worst rate too."""
     assert one.groups is not None
     rows: list[tuple[Cell, ...]] = []
+    named: list[int] = []
     for r, c in enumerate(one.compared):
         distance = c.distance()
         order = c.at[np.argsort(-distance[c.at], kind="stable")]
@@ -119,6 +140,9 @@ def _differences(one: Combination, certain: Collection[Place], at: int, confiden
         listed = [int(g) for i, g in enumerate(order) if i < _FURTHEST or int(g) in sure]
         if not listed:
             continue
+        values = c.found.own.value[c.at]
+        named += [int(c.at[np.argmax(values)]), int(c.at[np.argmin(values)]), *listed]
+        named += [int(g) for g in order[:_MOST_DRAWN]] if sure else []
         low, high = c.found.take(np.array(listed)).limits(normal_quantile(split_confidence(confidence, len(c.at))))
         for i, g in enumerate(listed):
             own, rest = float(c.found.own.value[g]), float(c.found.rest.value[g])
@@ -127,7 +151,8 @@ def _differences(one: Combination, certain: Collection[Place], at: int, confiden
             rows.append((one.groups.labels[g], name, int(c.found.own.n[g]), own, rest, *ends, g in sure))
     rows.sort(key=lambda row: not row[-1])
     columns = ("group", "rate", "rows", "inside", "all other rows", "difference", "low", "high", "warned of")
-    return _titled(f"Subgroups of {one.attribute} furthest from all other rows, on {one.split}", rows, columns)
+    title = f"Subgroups of {one.attribute} furthest from all other rows, on {one.split}"
+    return _titled(title, rows, columns), tuple(dict.fromkeys(named))
 
 
 def _few(one: Combination, least: int) -> Table:

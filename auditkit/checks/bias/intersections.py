@@ -121,8 +121,10 @@ class BiasIntersections(Check):
         here = [one for one in made.every if one.split == split]
         known = [one.groups for one in here if one.groups is not None and one.why is None]
         subgroups = sum(int(np.count_nonzero(groups.sizes())) for groups in known)
-        which = [self.say("triples" if self.depth == 3 else "pairs")]
-        which += [self.say("named")] if evidence.intersections else []
+        triples = self.depth == 3 and len(evidence.data.sensitive) > 2
+        which = [self.say("triples" if triples else "pairs")]
+        beyond_depth = any(len(names) > (3 if triples else 2) for names in evidence.intersections)
+        which += [self.say("named")] if beyond_depth else []
         told = [self.say("searched_why", which=", ".join(which))]
         told += [f"{sentence(self._why(one))}." for one in here if one.why is not None][:_MOST_TOLD]
         if made.left_out:
@@ -154,18 +156,17 @@ class BiasIntersections(Check):
         sizes = one.groups.sizes()
         few, absent = sizes < self.min_group, int(np.count_nonzero(sizes == 0))
         supported = len(sizes) - int(np.count_nonzero(few))
+        told = [self.say("unsupported_why", least=self.min_group)]
+        if supported + absent < len(sizes):
+            below = count(len(sizes) - supported - absent, "subgroup")
+            told.append(self.say("below", few=below, rows=count(int(sizes[few].sum()))))
+        told += [self.say("absent", absent=count(absent, "subgroup"))] if absent else []
         return self.finding(
             "unsupported_subgroups",
             scope,
             Estimate.exact(float(len(sizes) - supported), one.outcomes.rows),
             title=self.say("unsupported", supported=supported, all=count(len(sizes), "subgroup"), **words),
-            explanation=self.say(
-                "unsupported_why",
-                least=self.min_group,
-                few=count(len(sizes) - supported - absent, "subgroup"),
-                rows=count(int(sizes[few].sum())),
-                absent=self.say("absent", count=f"{absent:,}") if absent else "",
-            ),
+            explanation=" ".join(told),
             better=Better.LOWER,
             tables=tables(one, made.of(at), at, self.min_group, made.confidence),
         )
