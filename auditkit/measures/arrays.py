@@ -29,7 +29,7 @@ def rate_of(
 
 
 def mean_of(values: npt.ArrayLike, name: str = "mean", better: Better | None = None) -> RowStatistic:
-    """The mean of `values` (`[n]`, any unit); rows that are NaN do not count."""
+    """The mean of `values` (`[n]`, any unit); rows that are NaN do not count. `name` and `better` as in `rate_of`."""
     found = np.asarray(values, dtype=np.float64)
     counts = ~np.isnan(found)
     return RowStatistic(name, "mean", np.where(counts, found, 0.0), counts, better, "a value")
@@ -38,8 +38,9 @@ def mean_of(values: npt.ArrayLike, name: str = "mean", better: Better | None = N
 def groups_of(
     values: Sequence[object] | npt.NDArray[np.generic], attribute: str = "group", labels: Sequence[str] | None = None
 ) -> Groups:
-    """The group of each row, from n labels (each shown as text); None and NaN are the group `(missing)`.
+    """The group of each row, from the n labels in `values`, each taken as text; None and NaN are the group `(missing)`.
 
+    `attribute` is what the groups differ by, as reasons name it.
     `labels` declares the groups that must be there, in their order; without it they are those found, sorted. A declared
     group without a row is an absent group: a gap then has no value. Raises `ValueError` for a value that is none of
     them.

@@ -185,7 +185,8 @@ def brier(
     design: Design = SIMPLE,
     confidence: float = 0.95,
 ) -> Estimate:
-    """Mean Brier score. `scores` `[n]` (probability of code 1; in 0..1) or `[n, C]` (summed over classes; in 0..2).
+    """Mean Brier score (Brier 1950). `scores` `[n]` (probability of code 1; in 0..1) or `[n, C]` (summed over classes;
+    in 0..2).
 
     `target`: int64 `[n]`, negative where unknown. Student's t; the lower end is at least 0.
     """

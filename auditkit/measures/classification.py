@@ -27,7 +27,8 @@ _FEWEST = 10
 def confusion(target: IntArray, prediction: IntArray, classes: int, design: Design = SIMPLE) -> FloatArray:
     """Rows (or Σ weight) of each pair of codes, `[C, C]`: rows are targets, columns are predictions.
 
-    `target` and `prediction`: int64 `[n]` in 0..C−1; rows with a negative code in either do not count.
+    `target` and `prediction`: int64 `[n]` in 0..C−1, C being `classes`; rows with a negative code in either do not
+    count.
     """
     keep = (target >= 0) & (prediction >= 0)
     cell = target[keep] * classes + prediction[keep]
@@ -61,10 +62,12 @@ def f1(
     design: Design = SIMPLE,
     confidence: float = 0.95,
 ) -> Estimate:
-    """F1 = 2TP / (2TP + FP + FN) of one class, `[n]` booleans; no value where the class is neither true nor predicted.
+    """F1 = 2TP / (2TP + FP + FN) of one class, in 0..1 (van Rijsbergen 1979); no value where the class is neither true
+    nor predicted.
 
-    F1 = 2J/(1 + J) with J = TP / (TP + FP + FN), which is a proportion of rows: its Wilson limits, transformed, are
-    those of F1. `n` counts the rows of that denominator.
+    `actual` and `predicted`: bool `[n]`, whether a row is, or is called, of the class. F1 = 2J/(1 + J) with J = TP /
+    (TP + FP + FN), which is a proportion of rows: its Wilson limits, transformed, are those of F1. `n` counts the rows
+    of that denominator.
     """
     counts = actual | predicted
     both = (actual & predicted).astype(np.float64)
@@ -81,10 +84,10 @@ def error_odds(
 ) -> Estimate:
     """False negatives over false positives, FN / FP, at least 0: what "treatment equality" compares between groups.
 
-    Booleans `[n]`; no row is both. Source: Berk, Heidari, Jabbari, Kearns and Roth (2021), "Fairness in criminal
-    justice risk assessments: the state of the art". FN / FP = p / (1 − p) with p the share of false negatives among all
-    errors: the limits of that share (see `rates.estimate`), transformed. No value without a false positive: nothing
-    then bounds the ratio from above. `n` counts the errors.
+    `false_negative` and `false_positive`: bool `[n]`; no row is both. Source: Berk, Heidari, Jabbari, Kearns and Roth
+    (2021), "Fairness in criminal justice risk assessments: the state of the art". FN / FP = p / (1 − p) with p the
+    share of false negatives among all errors: the limits of that share (see `rates.estimate`), transformed. No value
+    without a false positive: nothing then bounds the ratio from above. `n` counts the errors.
     """
     counts = false_negative | false_positive
     stat = RowStatistic("error_odds", "proportion", false_negative.astype(np.float64), counts, None, "an error")
@@ -107,8 +110,9 @@ def balanced_accuracy(
     design: Design = SIMPLE,
     confidence: float = 0.95,
 ) -> Estimate:
-    """Mean over the classes of the rate at which each is found; no value where a class has no row.
+    """Mean over the classes of the rate at which each is found, in 0..1; no value where a class has no row.
 
+    `target` and `prediction`: int64 `[n]`, codes into `labels`; rows with a negative code in either do not count.
     The classes' rates rest on different rows: MOVER (Zou and Donner 2008) joins their Wilson limits. Clusters that
     hold several classes widen it by the ratio of the clustered to the stratified standard error.
     """
@@ -157,8 +161,9 @@ def macro_f1(
     design: Design = SIMPLE,
     confidence: float = 0.95,
 ) -> Estimate:
-    """Mean of the classes' F1; no value where a class is neither true nor predicted anywhere.
+    """Mean of the classes' `f1`, in 0..1; no value where a class is neither true nor predicted anywhere.
 
+    `target` and `prediction`: int64 `[n]`, codes into `labels`; rows with a negative code in either do not count.
     Unweighted, up to 40 classes with at least 10 hits and 10 errors each: the bootstrap from counts. Else, or where
     that fails: the mean of the classes' own limits, which is conservative (the standard deviation of a mean is at most
     the mean of the standard deviations).
@@ -207,6 +212,7 @@ def matthews_correlation(
 ) -> Estimate:
     """Matthews' correlation in −1..1, for any number of classes (Gorodkin 2004); no value where there is one class.
 
+    `target` and `prediction`: int64 `[n]` in 0..C−1, C being `classes`; rows with a negative code do not count.
     Unweighted, up to 40 classes: the bootstrap from counts. Else the delta method on Fisher's z scale, with Student's
     t on as many degrees of freedom as rows carry the variance; where every row is right, from Clopper and Pearson's
     limit of the share that could be wrong.

@@ -27,7 +27,8 @@ def area_under(share: FloatArray, response: FloatArray) -> FloatArray:
 def deletion_gain(share: FloatArray, by_attribution: FloatArray, at_random: FloatArray) -> FloatArray:
     """How much faster than at random the output falls, `[n]`: area at random − area by attribution.
 
-    Both responses are `[n, K]` of the same rows (Samek et al. 2017, section III; Petsiuk et al. 2018, deletion).
+    `share` `[K]`: the part of the inputs that is replaced at each step, in 0..1. `by_attribution` and `at_random`: the
+    output then, `[n, K]`, both of the same rows (Samek et al. 2017, section III; Petsiuk et al. 2018, deletion).
     Positive: the inputs that the explanation calls important matter more than any. Several random orders of a row are
     averaged by the caller first.
     """

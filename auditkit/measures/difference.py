@@ -61,7 +61,8 @@ def relative_degradation(
     """How much worse `test` is than `train`, relative to `train`: 1 − test/train where higher is better, test/train − 1
     where lower is better; 0.1 is ten percent worse, negative is better.
 
-    The ratio takes MOVER-R (Donner and Zou 2012) from the limits of each sample. No value where train is 0, or where
+    `train_design` and `test_design` are the samples' own. The ratio takes MOVER-R (Donner and Zou 2012) from the limits
+    of each sample. No value where train is 0, or where
     the statistic is negative or has no better direction; no interval where train may be 0.
     """
     pair = _pair(train, test, train_design, test_design)
@@ -99,7 +100,7 @@ def paired_mean(
     design: Design = SIMPLE,
     confidence: float = 0.95,
 ) -> Estimate:
-    """Mean of one value a row (`[n]`; rows that are NaN do not count), by Student's t, cluster-robust.
+    """Mean of one value a row (`[n]`; rows that are NaN do not count), by Student's t, cluster-robust (see `estimate`).
 
     Differences of two measurements of the same rows belong here. One row, or equal values: no interval, and why. A
     value that is infinite is one that was too large to be computed: it counts, so that the mean does not exist.

@@ -47,8 +47,9 @@ def benefits(target: BoolArray, prediction: BoolArray) -> FloatArray:
 def generalized_entropy(
     benefit: FloatArray, alpha: float = 2.0, design: Design = SIMPLE, confidence: float = 0.95
 ) -> Estimate:
-    """The generalised entropy index GE(α) of `benefit` (`[n]`, ≥ 0; rows that are not finite do not count), 0 for
-    perfect equality, without an upper end. Formula: Shorrocks (1980); Speicher and others (2018, equation 1).
+    """The generalised entropy index GE(α), α = `alpha`, of `benefit` (`[n]`, ≥ 0; rows that are not finite do not
+    count), 0 for perfect equality, without an upper end. Formula: Shorrocks (1980); Speicher and others (2018, equation
+    1).
 
     With benefits of 0, 1 and 2 it says how unequally a classifier's errors burden and favour people. Interval for such
     benefits: profile likelihood limits over the shares of the two errors (weights and clusters: on the effective rows
@@ -67,7 +68,8 @@ def theil(benefit: FloatArray, design: Design = SIMPLE, confidence: float = 0.95
 
 
 def coefficient_of_variation(benefit: FloatArray, design: Design = SIMPLE, confidence: float = 0.95) -> Estimate:
-    """Standard deviation of the benefits over their mean, √(2 GE(2)), at least 0; its limits are those of GE(2)."""
+    """Standard deviation of `benefit` over its mean, √(2 GE(2)), at least 0; its limits are the roots of those of
+    `generalized_entropy`."""
     squared = generalized_entropy(benefit, 2.0, design, confidence)
     if squared.value is None:
         return squared
@@ -87,7 +89,8 @@ def entropy_from_counts(
     confidence: float = 0.95,
     rng: np.random.Generator | None = None,
 ) -> Estimate:
-    """GE(α) from the number of rows with each of K benefits, by the exact bootstrap (see `bootstrap.from_counts`).
+    """GE(α), α = `alpha`, from the number of rows with each of K benefits, by the exact bootstrap (see
+    `bootstrap.from_counts`).
 
     `counts`: int64 `[K]`; `benefit`: float64 `[K]`, ≥ 0. For decisions: the counts of benefits 0, 1 and 2 are those of
     false negatives, right decisions and false positives. O(K × replicates) however many rows.
@@ -109,7 +112,8 @@ def inequality(
     """GE(α) split into inequality between and within groups: Speicher and others (2018, section 3; Shorrocks 1980).
 
     Between: the index that is left when everybody gets the mean benefit of the own group. Within: the rest, the groups'
-    own indices weighted by share · (group's mean / mean)^α. `groups` are on the same rows, other arguments as above.
+    own indices weighted by share · (group's mean / mean)^α. `groups` are on the same rows, `benefit` and `alpha` are
+    those of `generalized_entropy`.
 
     The index between is a squared distance that is 0 where all groups have one mean, and there the delta method fails.
     Its interval is the wider of the delta method's and of [(√B − r)², (√B + r)²], where r is the quantile of the length

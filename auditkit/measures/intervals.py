@@ -59,7 +59,8 @@ def range_quantile(confidence: float, groups: int) -> float:
 
 
 def wilson(p: FloatArray, n: FloatArray, z: float) -> Limits:
-    """Modified Wilson limits of proportions `p` (`[G]`, in [0, 1]) that rest on `n` (`[G]`, > 0, real) rows.
+    """Modified Wilson limits of proportions `p` (`[G]`, in [0, 1]) that rest on `n` (`[G]`, > 0, real) rows, at the
+    normal critical value `z`.
 
     Wilson (1927); where only one to three rows (two where n ≤ 50) are on one side, the limit towards that side is the
     Poisson one of Brown, Cai and DasGupta (2001, section 4.1.1), because Wilson's own covers badly there.
@@ -150,7 +151,8 @@ def proportion_limits(p: FloatArray, n: FloatArray, z: float, sides: Literal[1, 
 
 
 def mover_difference(first: FloatArray, first_limits: Limits, second: FloatArray, second_limits: Limits) -> Limits:
-    """Limits of `first − second`, from the limits of each; arrays that broadcast.
+    """Limits of `first − second`, in their unit; all are arrays that broadcast (`[G]`, say), and `first_limits` and
+    `second_limits` are the lower and upper limits of each.
 
     Newcombe (1998, method 10) where the limits are Wilson's; in general Zou and Donner (2008), MOVER.
     """
@@ -161,7 +163,7 @@ def mover_difference(first: FloatArray, first_limits: Limits, second: FloatArray
 
 
 def mover_ratio(first: FloatArray, first_limits: Limits, second: FloatArray, second_limits: Limits) -> Limits:
-    """Limits of `first / second` for quantities that are not negative; arrays that broadcast.
+    """Limits of the ratio `first / second` of quantities that are not negative; arrays as in `mover_difference`.
 
     MOVER-R: Donner and Zou (2012, eq. 9), rationalised so that zero rates need no special case. The upper limit is
     infinite where the denominator may be 0.

@@ -126,7 +126,7 @@ def rows_needed_for_rate(rate: float, bound: float, confidence: float = 0.95, po
 
 
 def rows_to_decide(estimate: Estimate, bound: float) -> int | None:
-    """Rows in all with which an interval such as this one would no longer straddle `bound`.
+    """Rows in all with which an interval such as that of `estimate` would no longer straddle `bound`.
 
     Widths shrink with the square root of the rows; the value is taken to stay. An end that stands at 0 or 1 may have
     been cut off there and hides how wide the interval is: the wider side then counts for it. Where that is the upper

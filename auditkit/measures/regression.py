@@ -25,7 +25,8 @@ def mean_error(
     design: Design = SIMPLE,
     confidence: float = 0.95,
 ) -> Estimate:
-    """Mean of prediction − target, in the target's unit: positive where the model answers too much. Student's t."""
+    """Mean of prediction − target (`[n]` each), in the target's unit: positive where the model answers too much.
+    Student's t, as `paired_mean`."""
     return paired_mean(errors(target, prediction), design, confidence)
 
 
@@ -35,7 +36,8 @@ def mean_absolute_error(
     design: Design = SIMPLE,
     confidence: float = 0.95,
 ) -> Estimate:
-    """Mean of |prediction − target|, in the target's unit. Student's t; the lower end is at least 0."""
+    """Mean of |prediction − target| (`[n]` each), in the target's unit. Student's t, as `paired_mean`; the lower end is
+    at least 0."""
     return paired_mean(np.abs(errors(target, prediction)), design, confidence)
 
 
@@ -45,7 +47,8 @@ def mean_squared_error(
     design: Design = SIMPLE,
     confidence: float = 0.95,
 ) -> Estimate:
-    """Mean of (prediction − target)², in the target's unit squared. Student's t; the lower end is at least 0."""
+    """Mean of (prediction − target)² (`[n]` each), in the target's unit squared. Student's t, as `paired_mean`; the
+    lower end is at least 0."""
     return paired_mean(squared_errors(target, prediction), design, confidence)
 
 
@@ -68,7 +71,8 @@ def root_mean_squared_error(
     design: Design = SIMPLE,
     confidence: float = 0.95,
 ) -> Estimate:
-    """Root of the mean squared error, in the target's unit; its limits are the roots of those."""
+    """Root of the mean squared error of `prediction` for `target` (`[n]` each), in the target's unit; its limits are
+    the roots of those of `mean_squared_error`."""
     squared = mean_squared_error(target, prediction, design, confidence)
     if squared.value is None:
         return squared
@@ -87,8 +91,9 @@ def r_squared(
 ) -> Estimate:
     """R² = 1 − Σ(prediction − target)² / Σ(target − mean)², at most 1, negative where the mean would do better.
 
-    Interval: the delta method on ln(1 − R²), a log ratio of two means, with Student's t and cluster totals. No value
-    where the target has no spread; no interval where every prediction is exact.
+    `target` and `prediction`: `[n]`. Interval: the delta method (Cramér 1946, section 28.4) on ln(1 − R²), a log ratio
+    of two means, with Student's t and cluster totals. No value where the target has no spread; no interval where every
+    prediction is exact.
     """
     known = np.isfinite(target) & np.isfinite(prediction) & (True if design.weight is None else design.weight > 0)
     some, y, n = design.where(known), target[known], design.rows(known)
