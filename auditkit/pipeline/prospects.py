@@ -8,14 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from auditkit.core.estimate import Estimate
-from auditkit.core.finding import Bounds, Finding
+from auditkit.core.finding import Bounds, Finding, Form
 from auditkit.core.types import FloatArray
 from auditkit.measures.intervals import mover_difference, mover_ratio, range_quantile, split_confidence, wilson
 from auditkit.measures.power import rows_needed, rows_to_decide
 from auditkit.tasks.rates import NAMED_GAPS
 
-#: Beyond so many rows a group nobody is told to collect more.
-_MOST_ROWS = 10**9
 _DEFAULT_CONFIDENCE = 0.95
 #: Methods of intervals that rest on whole rows of equal weight: only there does a number of rows tell the width.
 _PLAIN = ("Wilson", "Clopper-Pearson")
@@ -34,7 +32,7 @@ class Pair:
     high: Finding
     low: Finding
     groups: tuple[Finding, ...]
-    form: str
+    form: Form
     confidence: float
 
     @property
@@ -61,8 +59,8 @@ class Pair:
         return self._passes(pooled, pooled, float(first), float(second), bounds)
 
     def rows(self, bounds: Bounds) -> int | None:
-        """Rows behind the rate with which equal groups would be decided at these rates (in four of five samples for a
-        difference); None where no number of rows does it, or none that anyone could collect."""
+        """Rows behind the rate of each group with which four of five samples would decide the gate at these rates; None
+        where no number of rows does it, or none that anyone could collect."""
         assert self.high.value is not None
         assert self.low.value is not None
         return self._rows(self.high.value, self.low.value, bounds)
@@ -74,21 +72,10 @@ class Pair:
         return self._rows(pooled, pooled, bounds)
 
     def _rows(self, high: float, low: float, bounds: Bounds) -> int | None:
-        if self.form == "difference":
-            return None if bounds.max is None else rows_needed(high, low, bounds.max, len(self.groups), self.confidence)
-
-        def decided(rows: float) -> bool:
-            return self._passes(high, low, rows, rows, bounds) or self._fails(high, low, rows, bounds)
-
-        if not decided(_MOST_ROWS):
+        bound = bounds.max if self.form == "difference" else bounds.min
+        if bound is None or (self.form == "ratio" and high <= 0):
             return None
-        least, most = 0, 1
-        while not decided(most):
-            least, most = most, 2 * most
-        while most - least > 1:
-            middle = (least + most) // 2
-            least, most = (least, middle) if decided(middle) else (middle, most)
-        return most
+        return rows_needed(high, low, bound, len(self.groups), self.confidence, form=self.form)
 
     def _limits(self, high: float, low: float, high_rows: float, low_rows: float) -> tuple[float, float]:
         z = range_quantile(self.confidence, len(self.groups))
@@ -108,9 +95,6 @@ class Pair:
             # Which of two alike groups is the higher one is chance, so that the wider side counts.
             return bounds.max is None or max(most, -least if high == low else most) <= bounds.max
         return bounds.min is None or least >= bounds.min
-
-    def _fails(self, high: float, low: float, rows: float, bounds: Bounds) -> bool:
-        return bounds.min is not None and self._limits(high, low, rows, rows)[1] < bounds.min
 
 
 class GroupRates:
@@ -132,19 +116,19 @@ class GroupRates:
 
     def pair(self, gap: Finding) -> Pair | None:
         """What stands behind a gap; None where its rates are not among the findings, or it is no gap of rates."""
-        scope, cut = gap.scope, gap.metric.rpartition("_")
-        if gap.value is None or cut[2] not in ("difference", "ratio") or len(scope.groups or ()) != 2:
+        scope = gap.scope
+        stem, _, last = gap.metric.rpartition("_")
+        form: Form | None = "difference" if last == "difference" else "ratio" if last == "ratio" else None
+        if gap.value is None or form is None or len(scope.groups or ()) != 2 or len(scope.compared or ()) < 2:
             return None
-        if len(scope.compared or ()) < 2:
-            return None
-        names = NAMED_GAPS.get(cut[0], (cut[0],))
+        names = NAMED_GAPS.get(stem, (stem,))
         confidence = split_confidence(gap.confidence or _DEFAULT_CONFIDENCE, len(names))
         for name in names:
             rates = self._of(gap, name)
             high, low = (rates.get(group) for group in scope.groups or ())
-            if high is not None and low is not None and _makes(gap.value, cut[2], high.value, low.value):
+            if high is not None and low is not None and _makes(gap.value, form, high.value, low.value):
                 groups = tuple(rates[g] for g in scope.compared or () if g in rates)
-                return Pair(name, high, low, groups, cut[2], confidence)
+                return Pair(name, high, low, groups, form, confidence)
         return None
 
     def small(self, finding: Finding) -> list[tuple[str, Finding]]:
