@@ -19,14 +19,14 @@ ROWS = TableSchema(
     "rows",
     ("split", "row"),
     ("target", "group:*", "id", "weight", "cluster", "input_hash", "row_hash", "count"),
-    "What the data says of each row: label, groups, weight, cluster, hashes of its inputs and of inputs and label. Rows "
-    "that are alike in all that matters may be stored once, with their `count`.",
+    "What the data says of each row: label, groups, weight, cluster, hashes of its inputs and of inputs and label. "
+    "Rows that are alike in all that matters may be stored once, with their `count`.",
 )
 FINGERPRINTS = TableSchema(
     "fingerprints",
     ("split", "input_hash", "row_hash"),
     ("target", "count"),
-    "Where rows are stored once: hashes of what else they hold, for a sample of the rows that holds all copies of each.",
+    "Where rows are stored once: hashes of what else they hold, of a sample that holds all copies of each of its rows.",
 )
 PREDICTIONS = TableSchema(
     "predictions",

@@ -25,7 +25,7 @@ SAME_ROWS = 0.9
 #: So many distinct rows don't all repeat a multiple of the same number of times by chance.
 _ENOUGH_DISTINCT = 20
 _TRAIN = "train"
-_OF_SCORES = ("roc_auc", "log_loss", "brier", "expected_calibration_error")
+_OF_SCORES = ("roc_auc", "average_precision", "log_loss", "brier", "expected_calibration_error")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Doubt:
         if finding.family == "data" or self.split not in (scope.split, scope.reference):
             return False
         if self.about == "decisions":
-            return not finding.metric.startswith(_OF_SCORES)
+            return not finding.metric.removeprefix("worst_group_").startswith(_OF_SCORES)
         if self.about == "comparisons":
             return scope.reference == _TRAIN
         return self.about == "all" or INTERSECTION in (scope.attribute or "")

@@ -44,7 +44,7 @@ def asked_here(evidence: Evidence, check: str, split: str, attribute: str) -> fr
 
 def _of_all_classes(task: Task) -> set[str]:
     """Metrics over all classes together."""
-    single = [*known_statistics(task), *task.group_measures()]
+    single: list[RowStatistic | GroupMeasure] = [*known_statistics(task), *task.group_measures()]
     return {one.name for one in single if one.class_ is None} | {r.name for r in task.gap_rules() if r.class_ is None}
 
 

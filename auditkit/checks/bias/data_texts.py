@@ -101,7 +101,7 @@ def table_of_groups(one: Composition, found: AgainstPopulation | None) -> tuple[
         rows.append((label, 0, 0.0, population[label], 0, *(None for _ in plain)))
     title = f"Groups of {one.attribute} on {one.split}"
     made = [_capped(title, tuple(columns), rows)]
-    cells_of = [(group, label, rows_) for group, label, rows_ in one.cells()]
+    cells_of: list[tuple[Cell, ...]] = [(group, label, rows_) for group, label, rows_ in one.cells()]
     if cells_of:
         made.append(_capped(f"Rows of {one.attribute} by label on {one.split}", ("group", "label", "rows"), cells_of))
     return tuple(made)
