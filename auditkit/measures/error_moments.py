@@ -76,22 +76,25 @@ class ErrorMoments:
         return digest_of("error moments", (self.groups,), self.n, *self.sums)
 
     def mean_error(self, confidence: float = 0.95) -> tuple[Estimate, ...]:
-        """Mean of e in each group; limits as in `rates.estimate`."""
-        return self._means(0, 2, 3, confidence, low=-np.inf)
+        """Mean of e in each group; limits as `rates.by_group` gives them."""
+        # Exact sums tell whether any error is negative: only then do Σe and Σ|e| differ.
+        return self._means(0, 2, 3, confidence, never_negative=self.sums[0] == self.sums[1])
 
     def mean_absolute_error(self, confidence: float = 0.95) -> tuple[Estimate, ...]:
         """Mean of |e| in each group; the lower end is at least 0."""
-        return self._means(1, 2, 4, confidence, low=0.0)
+        return self._means(1, 2, 4, confidence, never_negative=True)
 
     def mean_squared_error(self, confidence: float = 0.95) -> tuple[Estimate, ...]:
         """Mean of e² in each group; the lower end is at least 0."""
-        return self._means(2, 5, 6, confidence, low=0.0)
+        return self._means(2, 5, 6, confidence, never_negative=True)
 
     def root_mean_squared_error(self, confidence: float = 0.95) -> tuple[Estimate, ...]:
         """Root of the mean squared error in each group; its limits are the roots of those."""
         return tuple(_root(found) for found in self.mean_squared_error(confidence))
 
-    def _means(self, first: int, second: int, third: int, confidence: float, low: float) -> tuple[Estimate, ...]:
+    def _means(
+        self, first: int, second: int, third: int, confidence: float, *, never_negative: bool
+    ) -> tuple[Estimate, ...]:
         """Means of x with Student's t, from Σx, Σx² and Σx³, which stand at these places of `sums`."""
         found = [
             _central(int(n), *(Fraction(self.sums[i].total[g], 1 << 1126) for i in (first, second, third)))
@@ -101,7 +104,7 @@ class ErrorMoments:
         size = self.n.astype(np.float64)
         every = Moments(self.n, mean, variance, np.maximum(size - 1, 0), size, size, plain=True, skewness=skewness)
         some = np.flatnonzero(self.n)
-        lower, upper, corrections = mean_limits(every.take(some), normal_quantile(confidence), low == 0.0)
+        lower, upper, corrections = mean_limits(every.take(some), normal_quantile(confidence), never_negative)
         out = [Estimate.undefined(f"{name}: there are no rows with a label and a prediction") for name in self.groups]
         for at, g in enumerate(some):
             n, method = int(self.n[g]), "Student t"

@@ -373,11 +373,13 @@ def test_quantiles_are_those_of_the_rows_within_the_stated_error(q, limit):
         assert found.estimate.high >= direct.high
 
 
+@pytest.mark.parametrize("shift", [2, -1])  # no error is negative, or some are
 @pytest.mark.parametrize("rows", [40, 4000])
-def test_moments_of_errors_answer_as_the_rows_do(rows):
+def test_moments_of_errors_answer_as_the_rows_do(rows, shift):
     groups, _, _, rng = binary(rows)
     target = rng.normal(1e4, 30, len(groups.codes))
-    prediction = target + 2 + rng.standard_exponential(len(target)) ** 2
+    prediction = target + shift + rng.standard_exponential(len(target)) ** 2
+    assert all((prediction < target)[groups.codes == g].any() == (shift < 0) for g in range(3))
     state = ErrorMoments.of(groups, prediction - target)
     for name in ("mean_error", "mean_absolute_error", "mean_squared_error", "root_mean_squared_error"):
         for g, found in enumerate(getattr(state, name)()):
