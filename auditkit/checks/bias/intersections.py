@@ -263,7 +263,7 @@ class BiasIntersections(Check):
         )
 
     def _beyond(self, evidence: Evidence, made: Search, certain: Sequence[Place], said: Wording) -> list[str]:
-        """Which subgroups are beyond the tolerance, and whether fewer attributes explain the first of them."""
+        """Which subgroups are beyond the tolerance, and whether fewer attributes explain the first few of them."""
         share = said.share
         bound = f"{points(self.tolerance)} points" if share else f"a ratio of {number(self.ratio_tolerance)}"
         default = type(self).model_fields["tolerance" if share else "ratio_tolerance"].default
@@ -272,6 +272,8 @@ class BiasIntersections(Check):
         shown += [self.say("more", count=len(certain) - _MOST_TOLD)] if len(certain) > _MOST_TOLD else []
         source = self.say(("source" if share else "source_ratio") if cited else "declared")
         told = self.say("beyond", bound=bound, source=source, groups=", ".join(shown), claims=f"{made.claims():,}")
-        first = certain[0][2]
-        parts = parts_of(evidence, said.one, said.compared, first, self.min_group)
-        return [told, said.parts(said.groups.labels[first], parts)]
+        explained = [
+            said.parts(said.groups.labels[g], parts_of(evidence, said.one, said.compared, g, self.min_group))
+            for _, _, g in certain[:_MOST_TOLD]
+        ]
+        return [told, *explained]
