@@ -32,7 +32,8 @@ def detectable_gap(sizes: Sequence[float], rate: float, confidence: float = 0.95
     """The smallest true difference of a rate that groups of these `sizes` (rows, or effective rows) can show.
 
     "Show": the simultaneous interval over all groups lies above 0 with probability `power`, for the two smallest
-    groups, one at `rate` (in [0, 1]) and one further towards 0.5. Returns 1.0 where not even that can be shown.
+    groups, one at `rate` (in [0, 1]) and one further towards 0.5, whichever of them it is. Returns 1.0 where not even
+    that can be shown.
     Raises `ValueError` with fewer than two sizes, or sizes below 1.
 
     >>> round(detectable_gap([400, 900], 0.2), 3)
@@ -42,8 +43,7 @@ def detectable_gap(sizes: Sequence[float], rate: float, confidence: float = 0.95
     direction = 1.0 if rate <= 0.5 else -1.0
 
     def surplus(delta: float) -> float:
-        low, _, error = _pair_limits(rate + direction * delta, rate, rows, z)
-        return low - margin(power) * error
+        return _shown(rate + direction * delta, rate, rows, z, power)
 
     largest = 1 - rate if direction > 0 else rate
     if surplus(largest) <= 0:
@@ -58,15 +58,14 @@ def detectable_ratio(sizes: Sequence[float], rate: float, confidence: float = 0.
     MOVER-R excludes a ratio of 1 exactly where MOVER excludes a difference of 0, so it is the same question.
 
     >>> round(detectable_ratio([400, 900], 0.2), 3)
-    0.686
+    0.685
     """
     rows, z = smallest_two(sizes, confidence)
     if not 0 < rate <= 1:
         raise ValueError(f"a ratio needs a rate above 0, got {rate}")
 
     def surplus(ratio: float) -> float:
-        low, _, error = _pair_limits(rate, ratio * rate, rows, z)
-        return low - margin(power) * error
+        return _shown(rate, ratio * rate, rows, z, power)
 
     return float(root(surplus, 0.0, 1.0, 1e-6)) if surplus(0.0) > 0 else 0.0
 
@@ -146,6 +145,15 @@ def rows_to_decide(estimate: Estimate, bound: float) -> int | None:
         widths = max(widths, math.sqrt(widths * math.log(value / low) / abs(math.log(bound / value))))
     needed = estimate.n * widths**2
     return None if needed > MOST_ROWS else max(1, math.ceil(needed))
+
+
+def _shown(a: float, b: float, rows: FloatArray, z: float, power: float) -> float:
+    """How far above 0 the lower limit of |a − b| stays with that probability, whichever group has which rate."""
+    found = []
+    for placed in (rows, rows[::-1]):
+        low, _, error = _pair_limits(a, b, placed, z)
+        found.append(low - margin(power) * error)
+    return min(found)
 
 
 def _pair_limits(a: float, b: float, rows: FloatArray, z: float) -> tuple[float, float, float]:
