@@ -42,8 +42,9 @@ class Beside:
         """own − `factor` · rest, `[G]`."""
         return np.asarray(self.own.value - factor * self.rest.value, dtype=np.float64)
 
-    def limits(self, z: float, factor: float = 1.0) -> Limits:
+    def limits(self, z: float, factor: float = 1.0, within: Limits | None = None) -> Limits:
         """Limits of own − `factor` · rest at the critical value `z`, `[G]` each; every subgroup must be supported.
+        `within` are the limits that `within(z)` gives, where they are known already.
 
         Shares: MOVER (Zou and Donner 2008) from Clopper and Pearson's limits of each. Wilson's, as in Newcombe's
         interval, are those of a score test, which errs in the far tails that a search over many subgroups asks for (7
@@ -51,7 +52,7 @@ class Beside:
         spread and that of the rest: of skewed values a few may all be small by chance, and seem sure of it.
         """
         if self.proportion:
-            inside = clopper_pearson(self.own.value, self.own.effective_at(z), z)
+            inside = self.within(z) if within is None else within
             outside = clopper_pearson(self.rest.value, self.rest.effective_at(z), z)
             scaled = (factor * outside[0], factor * outside[1])
             return mover_difference(self.own.value, inside, factor * self.rest.value, scaled)

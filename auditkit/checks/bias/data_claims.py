@@ -85,7 +85,9 @@ def claimed(
     train = {one.attribute: one for one in every if one.split == TRAIN and comparable(one)}
     for one in every:
         if one.split != TRAIN and one.attribute in train and comparable(one):
-            claims[one.split, one.attribute, "group_share_change", None] = _changed(one, train[one.attribute], tolerances)
+            claims[one.split, one.attribute, "group_share_change", None] = _changed(
+                one, train[one.attribute], tolerances
+            )
     for key, (one, rule) in gaps.items():
         if tolerances.judges(one, rule, base):
             claims[key] = _apart(one, rule, tolerances)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -80,7 +81,8 @@ class Wording:
 
     def furthest(self) -> tuple[Estimate, str]:
         """The subgroup furthest on the worse side of the rest, and how far; the interval holds for all together."""
-        at, limits = self.compared.at, self.compared.distance_limits(self.compared.at, self._each())
+        at = self.compared.at
+        limits = self.compared.distance_limits(at, self._each(), self._within)
         which, low, high = extreme(self.compared.distance()[at], limits, "most")
         method = "simultaneous MOVER, Clopper-Pearson" if self.share else "simultaneous Welch t"
         group = int(at[which])
@@ -91,8 +93,7 @@ class Wording:
     def worst(self) -> tuple[Estimate, str]:
         """The rate of the subgroup that fares worst; the interval holds for the true worst of them."""
         at = self.compared.at
-        limits: Limits = self.compared.found.take(at).within(normal_quantile(self._each()))
-        values = self.compared.found.own.value[at]
+        limits, values = self._within, self.compared.found.own.value[at]
         which, low, high = extreme(values, limits, "least" if self.compared.side == "below" else "most")
         if (self.statistic.numerator >= 0).all():
             low = max(0.0, low)
@@ -100,6 +101,11 @@ class Wording:
         group = int(at[which])
         n = int(self.compared.found.own.n[group])
         return self._estimate(float(values[which]), (low, high), method, n), self.groups.labels[group]
+
+    @cached_property
+    def _within(self) -> Limits:
+        """Limits of the rate in each supported subgroup, for all together."""
+        return self.compared.found.take(self.compared.at).within(normal_quantile(self._each()))
 
     def _each(self) -> float:
         return split_confidence(self.confidence, len(self.compared.at))

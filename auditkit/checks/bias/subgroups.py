@@ -78,9 +78,9 @@ class Compared:
         """How far each subgroup is on the worse side of the rest, `[G]`; without such a side, how far away it is."""
         return self._turned(self.found.value())
 
-    def distance_limits(self, of: IntArray, confidence: float) -> Limits:
-        """Limits of that distance for the subgroups `of`, all of them supported."""
-        low, high = self.found.take(of).limits(normal_quantile(confidence))
+    def distance_limits(self, of: IntArray, confidence: float, within: Limits | None = None) -> Limits:
+        """Limits of that distance for the subgroups `of`, all of them supported; `within` as in `Beside.limits`."""
+        low, high = self.found.take(of).limits(normal_quantile(confidence), within=within)
         if self.side == "below":
             return -high, -low
         if self.side == "above":
