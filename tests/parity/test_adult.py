@@ -42,7 +42,7 @@ def audit(adult: pd.DataFrame) -> auditkit.Audit:
         score="score",
         positive=">50K",
         sensitive=["sex", "race"],
-        max={"selection_rate_difference@sex×race": 1.0},
+        max={"selection_rate_difference@sex×race": 0.9},
     )
 
 
