@@ -73,7 +73,8 @@ def coefficient_of_variation(benefit: FloatArray, design: Design = SIMPLE, confi
     squared = generalized_entropy(benefit, 2.0, design, confidence)
     if squared.value is None:
         return squared
-    value = math.sqrt(2 * squared.value)
+    # What round-off leaves of equal benefits must not grow by the root.
+    value = math.sqrt(2 * squared.value) if squared.value > 1e-15 else 0.0
     if squared.low is None or squared.high is None:
         return replace(squared, value=value)
     method = f"root of {squared.method}"
