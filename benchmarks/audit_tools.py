@@ -35,6 +35,12 @@ PEERS = {
     "giskard": ("giskard", "pandas<3", "scikit-learn<1.6"),
 }
 TOOLS = ("auditkit", *PEERS)
+#: What would not run with the newest packages, and why older ones stand in `PEERS`.
+PINS = (
+    "deepchecks 0.19.1 does not import with scikit-learn 1.6 or later (ValueError: 'max_error' is not a valid scoring "
+    "value), Evidently 0.7.23 not with pandas 3 (ImportError: cannot import name 'infer_dtype_from_object'); each was "
+    "given the older release. Giskard was given the same ones."
+)
 TRAIN_ROWS, TEST_ROWS = 20_000, 50_000
 #: A run that takes longer is ended and told so.
 MOST_SECONDS = 900
@@ -193,7 +199,7 @@ def main() -> None:
         )
         text = (
             f"{where}; {given}; one thread; median of {options.repeats} interleaved runs. Giskard takes no training "
-            f"rows. The tools do not do the same work: read the lower rows with the figures.\n\n{found}\n"
+            f"rows. The tools do not do the same work: read the lower rows with the figures. {PINS}\n\n{found}\n"
         )
         (Path(__file__).parent / "results" / "audit_tools.md").write_text(text, encoding="utf-8")
 
