@@ -24,6 +24,9 @@ _FEW_WORDS = {
     "r2_score": "R²",
     "brier": "Brier score",
     "brier_score": "Brier score",
+    "theil_index": "Theil index",
+    "between_group_theil_index": "Theil index between groups",
+    "between_group_generalized_entropy_index": "Generalized entropy index between groups",
 }
 
 #: Rates that are worse where they are higher, and those that are worse where they are lower.
