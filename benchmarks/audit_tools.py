@@ -37,7 +37,7 @@ PEERS = {
 TOOLS = ("auditkit", *PEERS)
 #: What would not run with the newest packages, and why older ones stand in `PEERS`.
 PINS = (
-    "deepchecks 0.19.1 does not import with scikit-learn 1.6 or later (ValueError: 'max_error' is not a valid scoring "
+    "deepchecks 0.19.1 does not import with scikit-learn 1.9 (ValueError: 'max_error' is not a valid scoring "
     "value), Evidently 0.7.23 not with pandas 3 (ImportError: cannot import name 'infer_dtype_from_object'); each was "
     "given the older release. Giskard was given the same ones."
 )
