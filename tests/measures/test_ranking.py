@@ -96,3 +96,11 @@ def test_clusters_widen_as_the_rows_that_they_repeat():
     many = roc_auc(np.repeat(score, 6), np.repeat(y, 6), Design(cluster=np.repeat(np.arange(150), 6)))
     assert many.value == pytest.approx(single.value)
     assert many.interval == pytest.approx(single.interval, abs=0.005)  # t on the clusters that carry the variance
+
+
+def test_positives_that_are_all_one_cluster_leave_no_interval():
+    score, y = scores(np.random.default_rng(3), 60, 90, 0.75)
+    found = roc_auc(score, y, Design(cluster=np.where(y, 0, np.arange(150))))
+    assert found.value == pytest.approx(roc_auc(score, y).value)
+    assert found.interval is None
+    assert "one cluster" in found.reason
