@@ -25,6 +25,8 @@ SAME_ROWS = 0.9
 #: So many distinct rows don't all repeat a multiple of the same number of times by chance.
 _ENOUGH_DISTINCT = 20
 _TRAIN = "train"
+#: A check of the bias family that asks nothing of the model.
+_WITHOUT_MODEL = "bias.data"
 _OF_SCORES = ("roc_auc", "average_precision", "log_loss", "brier", "expected_calibration_error")
 
 
@@ -32,24 +34,27 @@ _OF_SCORES = ("roc_auc", "average_precision", "log_loss", "brier", "expected_cal
 class Doubt:
     """One reason against a pass on a split.
 
-    It stands against everything that the model's answers say there (`all`), against what rests on its decisions alone
-    (`decisions`), against comparisons with train (`comparisons`), or against intersections (`intersections`).
+    It stands against everything that rows say there (`all`), against what the model's answers say (`answers`), against
+    what rests on its decisions alone (`decisions`), against comparisons with train (`comparisons`), or against
+    intersections (`intersections`).
     """
 
     split: str
     reason: str
-    about: Literal["all", "decisions", "comparisons", "intersections"] = "all"
+    about: Literal["all", "answers", "decisions", "comparisons", "intersections"] = "all"
 
     def concerns(self, finding: Finding) -> bool:
         """Whether it stands against this finding. What the data alone says counts copies and gaps itself."""
         scope = finding.scope
         if finding.family == "data" or self.split not in (scope.split, scope.reference):
             return False
+        if self.about in ("answers", "decisions") and finding.check == _WITHOUT_MODEL:
+            return False
         if self.about == "decisions":
             return not finding.metric.removeprefix("worst_group_").startswith(_OF_SCORES)
         if self.about == "comparisons":
             return scope.reference == _TRAIN
-        return self.about == "all" or INTERSECTION in (scope.attribute or "")
+        return self.about in ("all", "answers") or INTERSECTION in (scope.attribute or "")
 
 
 def doubts_about(evidence: Evidence, sampled: Sequence[str] = ()) -> list[Doubt]:
@@ -72,10 +77,11 @@ def _of_split(evidence: Evidence, split: str) -> list[Doubt]:
     found = []
     unscored = outcomes.rows_where(~outcomes.scored)
     if unscored:
-        found.append(Doubt(split, f"{unscored:,} rows of {split} could not be scored: the value is that of the rest."))
+        reason = f"{unscored:,} rows of {split} could not be scored: the value is that of the rest."
+        found.append(Doubt(split, reason, "answers"))
     if _constant(outcomes):
         reason = f"The model decides the same for every row of {split}: what looks equal or good there shows nothing."
-        found.append(Doubt(split, reason, "decisions" if _varied_scores(outcomes) else "all"))
+        found.append(Doubt(split, reason, "decisions" if _varied_scores(outcomes) else "answers"))
     copies = _copies(evidence, split)
     if copies is not None:
         reason = f"{percent(copies)} of the rows of {split} are copies of others: there is less evidence than rows."

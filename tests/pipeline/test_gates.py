@@ -175,6 +175,12 @@ def test_what_a_doubt_is_about() -> None:
     assert [Doubt("test", "x", "intersections").concerns(f) for f in (rate, crossed)] == [False, True]
     assert [Doubt("test", "x", "comparisons").concerns(f) for f in (rate, compared)] == [False, True]
     assert not Doubt("train", "x").concerns(rate)
+    labels = rate.model_copy(update={"check": "bias.data", "metric": "label_rate_difference"})
+    assert [Doubt("test", "x", about).concerns(labels) for about in ("all", "answers", "decisions")] == [
+        True,
+        False,
+        False,
+    ]
 
 
 def test_a_gate_that_selects_nothing_is_an_error_and_never_forgiven() -> None:
