@@ -123,7 +123,7 @@ def warned(findings: Sequence[Finding]) -> list[str]:
 #: Fewer rows where many groups make an audit slow; both ends of the range are there.
 AUDITS = [
     (count, int(rows))
-    for count, sets, most in ((2, 120, 3000), (10, 59, 3000), (60, 20, 300), (60, 1, 3000))
+    for count, sets, most in ((2, 139, 3000), (10, 48, 3000), (60, 12, 300), (60, 1, 3000))
     for rows in (np.geomspace(30, most, sets) if sets > 1 else [most])
 ]
 
