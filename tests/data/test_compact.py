@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import brier_score_loss, log_loss, mean_absolute_error, r2_score, roc_auc_score
 
+from auditkit.data.compact.cells import BLOCK_ROWS
 from auditkit.data.compact.coarse import rounded, rounded_scores
 from auditkit.data.compact.fingerprints import Fingerprints
 from auditkit.data.compact.rounding import Roles
@@ -156,10 +157,11 @@ def test_clusters_are_put_together_without_being_split() -> None:
     assert "put together at random" in source.note
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", ["abc", "12,5"])
 def test_a_text_among_many_scores_stays_one(bad: str, tmp_path: Path) -> None:
-    data = frame(rows=600_000, digits=15)[["y", "p", "s"]].astype({"s": object})
-    data.loc[599_990, "s"] = bad
+    data = frame(rows=BLOCK_ROWS + 5000, digits=15)[["y", "p", "s"]].astype({"s": object})
+    data.loc[len(data) - 10, "s"] = bad  # after the block that shows that scores must be rounded
     data.to_csv(tmp_path / "d.csv", index=False)
     cells = stored(CompactSource(open_source(tmp_path / "d.csv"), ["y", "p", "s"], ROLES, most=5000), ["s"])
     assert bad in set(cells["s"])
