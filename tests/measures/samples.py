@@ -49,3 +49,12 @@ def assert_sound(found: Estimate) -> None:
 def covers(found: Estimate, truth: float) -> bool:
     """Whether the interval holds the truth."""
     return found.low is not None and found.low - 1e-12 <= truth <= found.high + 1e-12
+
+
+def binary(n=4000, seed=3):
+    """Groups of three, labels, predictions that are right more often from group to group, and the generator."""
+    rng = np.random.default_rng(seed)
+    groups = Groups("group", ("x", "y", "z"), rng.integers(0, 3, n))
+    target = rng.integers(0, 2, n)
+    given_ = np.where(rng.random(n) < 0.7 + 0.08 * groups.codes, target, 1 - target)
+    return groups, target, given_, rng
