@@ -22,7 +22,7 @@ from auditkit.data.frames import to_table
 from auditkit.data.spec import label_text
 from auditkit.pipeline.audit import perform
 from auditkit.pipeline.document import Document
-from auditkit.pipeline.gate_file import GateRequest, attributes_section, parse_bound, prepare_gate
+from auditkit.pipeline.gate_file import GateRequest, attributes_section, given, parse_bound, prepare_gate
 from auditkit.pipeline.load import LoadedPlan, parse_plan
 from auditkit.pipeline.prepared import Clock, Prepared
 from auditkit.pipeline.problems import band_problems
@@ -120,11 +120,11 @@ def audit(
     }
     tree = {
         "name": name,
-        "model": _given(model_section),
-        "data": _given(data_section),
+        "model": given(model_section),
+        "data": given(data_section),
         "checks": dict(checks or {}),
         "gates": gates if isinstance(gates, str) else [dict(gate) for gate in gates],
-        "run": _given({"seed": seed, "device": device, "budget": budget, "max_rows": max_rows}),
+        "run": given({"seed": seed, "device": device, "budget": budget, "max_rows": max_rows}),
         "context": dict(context or {}),
     }
     loaded = parse_plan(Document(value=tree), None)
@@ -215,10 +215,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def _given(section: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in section.items() if value is not None}
 
 
 def _prepare(

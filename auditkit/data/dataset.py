@@ -23,7 +23,7 @@ from auditkit.data.sources.base import Batch, Range, Source
 from auditkit.data.sources.memory import MemorySource
 from auditkit.data.sources.opening import open_source, path_problem
 from auditkit.data.spec import DataSpec
-from auditkit.data.survey import Survey, Surveyor
+from auditkit.data.survey import Survey, Surveyed, Surveyor
 
 __all__ = ["Chunk", "Dataset", "Input", "Shard", "Survey"]
 
@@ -35,8 +35,8 @@ ATTRIBUTES = "data.attributes"
 @dataclass(frozen=True)
 class Dataset:
     """Opened data. `digests`: sha256 of each split's file, or of a frame's content; that of the second table under
-    `ATTRIBUTES`. `rows`: the rows of each split
-    that are read; `survey.rows` has all. `notes`: short facts that the reader of the audit must know."""
+    `ATTRIBUTES`. `rows`: the rows of each split that are read; `survey.rows` has all. `notes`: short facts that the
+    reader of the audit must know."""
 
     spec: DataSpec
     splits: tuple[str, ...]
@@ -85,12 +85,7 @@ class Dataset:
         if compact is not None:
             sources = compacted(sources, columns, compact)
             columns = replace(columns, inputs={}, id=None)
-        try:
-            surveyed = Surveyor(columns, sources, spec).walk()
-        except InputRefusedError:
-            # A stored row has no place in the file: its message comes from the file itself.
-            Surveyor(columns, given, spec).walk()
-            raise
+        surveyed = _surveyed(spec, columns, sources, given)
         survey = surveyed.survey
         for split, source in from_second.items():
             source.refuse_strangers(split)
@@ -174,6 +169,16 @@ class Dataset:
             raise InputRefusedError(
                 f"{source.name}: the file ended before row {shard.stop}; it changed since it was opened"
             )
+
+
+def _surveyed(spec: DataSpec, columns: Columns, sources: Mapping[str, Source], given: Mapping[str, Source]) -> Surveyed:
+    """What one pass over the splits finds; `given` are the splits as their files have them."""
+    try:
+        return Surveyor(columns, sources, spec).walk()
+    except InputRefusedError:
+        # A stored row has no place in the file: its message comes from the file itself.
+        Surveyor(columns, given, spec).walk()
+        raise
 
 
 def _open_sources(

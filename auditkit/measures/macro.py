@@ -52,8 +52,10 @@ def macro_rate(
     """
     known = (target >= 0) & (prediction >= 0)
     n = design.rows(known)
-    make = _from_counts if design.plain else _from_rows
-    single = make(rate, target, prediction, labels, known, design, confidence)
+    if design.plain:
+        single = _from_counts(rate, target, prediction, labels, design, confidence)
+    else:
+        single = _from_rows(rate, target, prediction, labels, known, design, confidence)
     for label, one in zip(labels, single, strict=True):
         if one.value is None:
             return Estimate.undefined(f"there are no rows with {_EMPTY[rate]} {label!r}", n)
@@ -79,7 +81,6 @@ def _from_counts(
     target: IntArray,
     prediction: IntArray,
     labels: Sequence[str],
-    known: BoolArray,
     design: Design,
     confidence: float,
 ) -> Sequence[Estimate]:

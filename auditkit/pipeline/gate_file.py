@@ -183,7 +183,7 @@ def _load(source: Path | None, request: GateRequest, name: str) -> LoadedPlan:
     from auditkit.checks.registry import CHECKS
 
     checks = {check: "off" for check in CHECKS.names() if check not in (_OVERALL, _GROUPS)}
-    tree = {"name": name, "model": _given(model), "data": _given(data), "checks": checks, "gates": "none"}
+    tree = {"name": name, "model": given(model), "data": given(data), "checks": checks, "gates": "none"}
     return parse_plan(Document(value=tree), None)
 
 
@@ -196,10 +196,11 @@ def attributes_section(attributes: Path | pa.Table | None, id: str | None) -> di
             )
         return None
     path = "in memory" if isinstance(attributes, pa.Table) else str(attributes)
-    return _given({"path": path, "id": id})
+    return given({"path": path, "id": id})
 
 
-def _given(section: Mapping[str, Any]) -> dict[str, Any]:
+def given(section: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a section of a plan that have a value."""
     return {key: value for key, value in section.items() if value is not None}
 
 

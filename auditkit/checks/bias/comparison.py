@@ -143,6 +143,11 @@ def _of_group(measure: GroupMeasure, label: str, part: Outcomes, confidence: flo
     return found if known else replace(found, reason=f"{label}: {found.reason}")
 
 
+def unlabelled_rows(outcomes: Outcomes) -> RowStatistic:
+    """The share of rows without a label."""
+    return share_of(UNLABELLED, ~outcomes.labelled, "this value of the attribute")
+
+
 def compare(
     evidence: Evidence, split: str, attribute: str, min_group: int, asked: frozenset[Named] = frozenset()
 ) -> Comparison:
@@ -152,14 +157,13 @@ def compare(
     """
     outcomes, groups = evidence.outcomes(split), evidence.groups(split, attribute)
     also = with_what_it_needs(evidence.task, asked)
-    unlabelled = share_of(UNLABELLED, ~outcomes.labelled, "this value of the attribute")
     every = tuple(evidence.task.group_measures(also))
     few = len(groups.labels) <= MOST_MEASURED
     measures = tuple(m for m in every if few or also & {(name, m.class_) for name in _names(m)})
     bare = Comparison(
         outcomes=outcomes,
         groups=groups,
-        statistics=(*evidence.task.statistics(outcomes, also), unlabelled),
+        statistics=(*evidence.task.statistics(outcomes, also), unlabelled_rows(outcomes)),
         estimates=(),
         rules=all_rules(evidence.task, also, measures),
         gaps=(),

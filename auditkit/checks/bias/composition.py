@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from auditkit.checks.bias.comparison import UNLABELLED_RULES, unlabelled_rows
 from auditkit.checks.reading import names_rows, share_of
 from auditkit.core.estimate import Estimate
 from auditkit.core.evidence import Evidence
@@ -17,7 +18,7 @@ from auditkit.measures.moments import Moments, moments, sums
 from auditkit.measures.rates import by_group, estimate
 from auditkit.measures.representation import association, group_shares
 
-LABEL, MEAN, UNLABELLED = "label_rate", "mean_target", "unlabelled_rate"
+LABEL, MEAN = "label_rate", "mean_target"
 
 
 def label_statistics(task: Task, outcomes: Outcomes, most: int) -> tuple[RowStatistic, ...]:
@@ -48,7 +49,7 @@ def label_rules(statistics: tuple[RowStatistic, ...]) -> tuple[GapRule, ...]:
         for s in statistics
         for form in (("difference", "ratio") if s.kind == "proportion" else ("difference",))
     ]
-    return (*rules, GapRule(f"{UNLABELLED}_difference", (UNLABELLED,), "difference"))
+    return (*rules, *UNLABELLED_RULES)
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Composition:
     @property
     def unlabelled(self) -> RowStatistic:
         """The share of rows without a label."""
-        return share_of(UNLABELLED, ~self.outcomes.labelled, "this value of the attribute")
+        return unlabelled_rows(self.outcomes)
 
     def missing(self) -> Estimate:
         """The share of rows whose group is missing."""

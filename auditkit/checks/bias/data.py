@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from auditkit.checks.bias.composition import UNLABELLED, Composition, compose, label_rules, label_statistics
+from auditkit.checks.bias.comparison import UNLABELLED
+from auditkit.checks.bias.composition import Composition, compose, label_rules, label_statistics
 from auditkit.checks.bias.data_claims import Key, Tolerances, claimed, comparable
 from auditkit.checks.bias.data_labels import LabelFindings
 from auditkit.checks.bias.data_shares import ShareFindings

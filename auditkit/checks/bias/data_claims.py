@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditkit.checks.bias.composition import LABEL, UNLABELLED, Composition
+from auditkit.checks.bias.comparison import UNLABELLED
+from auditkit.checks.bias.composition import LABEL, Composition
 from auditkit.checks.bias.representation import AgainstPopulation, share_change
 from auditkit.checks.discovery import step_up
 from auditkit.checks.reading import TRAIN

@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from auditkit.checks.bias.composition import MEAN, UNLABELLED, Composition
+from auditkit.checks.bias.comparison import UNLABELLED
+from auditkit.checks.bias.composition import MEAN, Composition
 from auditkit.checks.bias.data_claims import Key, Tolerances
 from auditkit.checks.bias.data_texts import label_figure
 from auditkit.checks.reading import is_share

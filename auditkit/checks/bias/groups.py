@@ -40,9 +40,9 @@ class BiasGroups(Check):
 
     Measures:
     For each sensitive column, and each intersection that a gate names, every metric of the task by group (the search
-    over all intersections is `bias.intersections`). Rates and
-    means: accuracy, selection rate, true and false positive rates, predictive values, losses, errors. Metrics that are
-    none: F1, AUC, average precision, calibration error; averages over classes; R² and quantiles of errors.
+    over all intersections is `bias.intersections`). Rates and means: accuracy, selection rate, true and false positive
+    rates, predictive values, losses, errors. Metrics that are none: F1, AUC, average precision, calibration error;
+    averages over classes; R² and quantiles of errors.
 
     Gaps, each the largest minus the smallest value over the groups or the smallest over the largest:
     `<rate>_difference`, `<rate>_ratio`, and the field's own: `demographic_parity` (selection rate), `equalized_odds`
