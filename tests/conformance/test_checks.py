@@ -260,10 +260,11 @@ def test_no_value_comes_from_nothing(case: Callable[[str], Evidence], kind: str)
     label_free = {
         "unscored_rows", "distinct_predictions", "selection_rate", "demographic_parity_difference", "groups_found",
         "demographic_parity_ratio", "selection_rate_difference", "selection_rate_ratio", "unlabelled_rate",
-        "unlabelled_rate_difference", "adverse_impact_ratio",
+        "unlabelled_rate_difference", "adverse_impact_ratio", "selection_rate_against_rest",
+        "worst_subgroup_selection_rate", "subgroups_searched", "unsupported_subgroups",
     }  # fmt: skip
     checks = ("performance.summary", "generalization.gap", "overfitting.gap", "bias.groups", "calibration.reliability")
-    for check in checks:
+    for check in (*checks, "bias.intersections"):
         for finding in CHECKS.get(check)().run(evidence):
             if finding.scope.split == "test" and finding.metric not in label_free:
                 assert finding.value is None, finding.title
