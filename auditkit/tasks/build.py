@@ -19,6 +19,9 @@ from auditkit.data.spec import label_text
 from auditkit.measures.moments import MOST_WEIGHT, in_range
 from auditkit.tasks.scores import probabilities
 
+#: From here on, numbers are rounded, and two labels may have become one.
+_MOST_WHOLE = 2.0**53
+
 
 def build_outcomes(
     task: Task, split: str, rows: pa.Table, predictions: pa.Table, *, outputs: OutputKind, threshold: float
@@ -36,11 +39,12 @@ def build_outcomes(
     at = places(row, _column(predictions, "row").astype(np.int64))
     raw, labels = _raw_outputs(predictions, at), _aligned_labels(predictions, at)
     reader = _regression if task.kind is TaskKind.REGRESSION else _classification
-    target, prediction, scores, problem = reader(task, _target(rows), raw, labels, outputs, threshold)
+    count = _column(rows, "count").astype(np.int64) if "count" in rows.column_names else None
+    times = np.ones(len(row), dtype=np.int64) if count is None else count
+    target, prediction, scores, problem = reader(task, _target(rows), raw, labels, outputs, threshold, times)
     if problem is not None:
         prediction = np.full_like(prediction, np.nan if prediction.dtype.kind == "f" else NO_LABEL)
         scores = None
-    count = _column(rows, "count").astype(np.int64) if "count" in rows.column_names else None
     return Outcomes(split, row, target, prediction, scores, _weight(rows), _cluster(rows), problem, count)
 
 
@@ -48,17 +52,25 @@ _Read = tuple[npt.NDArray[Any], npt.NDArray[Any], FloatArray | None, str | None]
 
 
 def _classification(
-    task: Task, target: pa.Array, raw: FloatArray | None, labels: pa.Array | None, outputs: OutputKind, threshold: float
+    task: Task,
+    target: pa.Array,
+    raw: FloatArray | None,
+    labels: pa.Array | None,
+    outputs: OutputKind,
+    threshold: float,
+    times: IntArray,
 ) -> _Read:
-    codes, problem = _codes(target, task.classes)
+    codes, problem = _codes(target, task.classes, times)
     if problem is not None:
         problem = f"the target holds {problem}: complete `model.classes`, or correct the labels"
+    problem = problem or _inexact(target, "the target")
     scores, unreadable = _scores(task, raw, "probabilities" if outputs == "labels" else outputs)
     problem = problem or unreadable
     if labels is not None:
-        prediction, foreign = _codes(labels, task.classes)
+        prediction, foreign = _codes(labels, task.classes, times)
         if foreign is not None and problem is None:
             problem = f"the prediction column holds {foreign}{_perhaps_scores(labels)}"
+        problem = problem or _inexact(labels, "the prediction column")
         if scores is not None:
             usable = np.isfinite(scores.sum(axis=1))
             if usable.any():  # a decision whose score can't be used is no usable answer
@@ -70,7 +82,9 @@ def _classification(
     else:
         prediction = np.full(len(codes), NO_LABEL, dtype=np.int64)
     if problem is None and len(prediction) and not (prediction >= 0).any():
-        problem = f"the model gave no usable answer for any of {len(prediction)} rows{_why_unusable(raw, outputs)}"
+        decisions = labels is not None and labels.null_count == len(labels)
+        why = ": every prediction is missing" if decisions else _why_unusable(raw, outputs)
+        problem = f"the model gave no usable answer for any of {times.sum()} rows{why}"
     return codes, prediction, scores, problem
 
 
@@ -106,10 +120,16 @@ def _why_unusable(raw: FloatArray | None, outputs: OutputKind) -> str:
 
 
 def _regression(
-    task: Task, target: pa.Array, raw: FloatArray | None, labels: pa.Array | None, outputs: OutputKind, threshold: float
+    task: Task,
+    target: pa.Array,
+    raw: FloatArray | None,
+    labels: pa.Array | None,
+    outputs: OutputKind,
+    threshold: float,
+    times: IntArray,
 ) -> _Read:
-    values, problem = _numbers(target, "the target")
-    infinite = int(np.isinf(values).sum())
+    values, problem = _numbers(target, "the target", times)
+    infinite = int(times[np.isinf(values)].sum())
     if problem is None and infinite:
         held = "1 infinite value" if infinite == 1 else f"{infinite} infinite values"
         problem = f"the target holds {held}: correct them, or leave cells empty whose value is not known"
@@ -120,23 +140,24 @@ def _regression(
     elif raw is not None:
         predicted = np.where(np.isfinite(raw[:, 0]), raw[:, 0], np.nan)
     elif labels is not None:
-        predicted, foreign = _numbers(labels, "the prediction column")
+        predicted, foreign = _numbers(labels, "the prediction column", times)
         predicted = np.where(np.isfinite(predicted), predicted, np.nan)
         problem = problem or foreign
     else:
         predicted = np.full(len(values), np.nan)
     if problem is None and len(predicted) and not np.isfinite(predicted).any():
-        problem = f"the model gave no usable number for any of {len(predicted)} rows"
+        problem = f"the model gave no usable number for any of {times.sum()} rows"
     return values, predicted, None, problem
 
 
-def _numbers(column: pa.Array, what: str) -> tuple[FloatArray, str | None]:
+def _numbers(column: pa.Array, what: str, times: IntArray) -> tuple[FloatArray, str | None]:
     """Numbers, NaN where missing; what holds them is named where they are no numbers."""
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         found = [_number(text) for text in column.to_pylist()]
-        bad = [text for text, value in zip(column.to_pylist(), found, strict=True) if value is None]
+        bad = [index for index, value in enumerate(found) if value is None]
         values = np.array([np.nan if value is None else value for value in found], dtype=np.float64)
-        problem = f"{what} holds {len(bad)} values that are no numbers, such as {bad[0]!r}" if bad else None
+        example = repr(column[bad[0]].as_py()) if bad else ""
+        problem = f"{what} holds {times[bad].sum()} values that are no numbers, such as {example}" if bad else None
     else:
         # Whole numbers beyond 2^53 are rounded, not refused.
         values = np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
@@ -154,8 +175,9 @@ def _number(text: str | None) -> float | None:
         return None
 
 
-def _codes(column: pa.Array, classes: Sequence[str]) -> tuple[IntArray, str | None]:
-    """Codes into `classes`, and how many values are no class, with the first of them."""
+def _codes(column: pa.Array, classes: Sequence[str], times: IntArray) -> tuple[IntArray, str | None]:
+    """Codes into `classes`, and how many values are no class, with the first of them. `times`: how often each row
+    stands in the file."""
     encoded = pc.dictionary_encode(column)
     position = {label: code for code, label in enumerate(classes)}
     distinct = [
@@ -169,12 +191,23 @@ def _codes(column: pa.Array, classes: Sequence[str]) -> tuple[IntArray, str | No
     codes[known] = lookup[index[known]]
     if not any(foreign):
         return codes, None
-    count = int(np.asarray(foreign)[index[known]].sum())
+    count = int(times[known][np.asarray(foreign)[index[known]]].sum())
     example = distinct[foreign.index(True)]
     values = (
         "1 value that is no label of the target" if count == 1 else f"{count} values that are no label of the target"
     )
     return codes, f"{values}, such as {example!r}"
+
+
+def _inexact(labels: pa.Array, what: str) -> str | None:
+    """What is wrong with labels that are numbers too large to be told from their neighbours."""
+    if not pa.types.is_floating(labels.type):
+        return None
+    values = np.abs(labels.drop_null().to_numpy(zero_copy_only=False))
+    large = values[(values >= _MOST_WHOLE) & np.isfinite(values)]
+    if not len(large):
+        return None
+    return f"{what} holds numbers beyond 2^53, such as {large[0]:.0f}, which can't be told apart: write labels as text"
 
 
 def _perhaps_scores(labels: pa.Array) -> str:

@@ -156,3 +156,24 @@ def test_weights_that_no_float_can_add_up_are_refused():
 def test_whole_numbers_beyond_the_exact_ones_are_rounded():
     found = outcomes(RegressionTask(), pa.array([2**53 + 1, 2**53 + 3]), [1.0, 2.0], outputs="values")
     assert found.target == pytest.approx([2.0**53, 2.0**53])
+
+
+@pytest.mark.parametrize("beside", [7.0, 2.0**60])
+def test_labels_that_rounding_makes_one_are_no_labels(beside):
+    task = MulticlassTask((f"{beside:.0f}", str(2**53)))
+    target, told = pa.array([2.0**53, beside]), pa.array([2.0**53, beside])
+    table = pa.table({"row": pa.array([0, 1]), "label": told})
+    found = build_outcomes(task, "test", rows(target), table, outputs="labels", threshold=0.5)
+    assert found.problem is not None
+    assert "the target holds numbers beyond 2^53, such as 9007199254740992" in found.problem
+    assert not found.scored.any()
+
+
+def test_what_is_wrong_is_counted_in_rows_of_the_file():
+    stored = rows(pa.array(["yes", "no", "yes"])).append_column("count", pa.array([5, 7, 9]))
+    table = pa.table({"row": pa.array([0, 1, 2]), "label": pa.array(["yes", "other", "odd"])})
+    found = build_outcomes(YES_NO, "test", stored, table, outputs="labels", threshold=0.5)
+    assert found.problem == "the prediction column holds 16 values that are no label of the target, such as 'other'"
+    table = pa.table({"row": pa.array([0, 1, 2]), "label": pa.nulls(3, pa.string()), "output:0": [0.1, 0.5, 0.9]})
+    found = build_outcomes(YES_NO, "test", stored, table, outputs="labels", threshold=0.5)
+    assert found.problem == "the model gave no usable answer for any of 21 rows: every prediction is missing"
