@@ -16,6 +16,7 @@ from auditkit.core.types import BoolArray
 from auditkit.measures import pairs
 from auditkit.measures.intervals import range_quantile, split_confidence
 from auditkit.measures.moments import TOO_LARGE, Moments, moments
+from auditkit.measures.shared import opposed
 
 Form = Literal["difference", "ratio"]
 
@@ -58,7 +59,8 @@ def gap(
     statistics the worst. Interval: simultaneous over all pairs of groups and over the statistics, [max of the pairs'
     lower limits, max of their upper limits], each pair by Newcombe/MOVER from Wilson limits (means: Welch's t; ratios:
     MOVER-R) at the studentised-range critical value; several statistics share the confidence by Šidák's split.
-    The value always lies inside. Rows of one cluster in two groups are taken as independent, which is conservative.
+    The value always lies inside. Where clusters have rows in several groups, groups are taken as independent, or as
+    running against one another as far as they are seen to (`shared.opposed`), which is conservative.
     `expected` False leaves out `expected_if_equal`, which costs as much as the rest where rows are few.
     """
     chosen = _chosen(rule, stats)
@@ -67,7 +69,8 @@ def gap(
     if len(groups.labels) < 2:
         only = f" ({groups.labels[0]!r})" if groups.labels else ""
         return Gap(Estimate.undefined(f"a gap needs two groups, and '{groups.attribute}' has one{only}"))
-    found = [moments(stat, groups.codes, len(groups.labels), design) for stat in chosen]
+    every = [moments(stat, groups.codes, len(groups.labels), design) for stat in chosen]
+    found = [opposed(m, stat, groups.codes, design) for m, stat in zip(every, chosen, strict=True)]
     defined = np.logical_and.reduce([m.defined for m in found])
     present = groups.sizes() > 0
     few = np.logical_or.reduce([(m.n < min_group) & m.defined for m in found])

@@ -15,6 +15,7 @@ from auditkit.core.types import FloatArray, IntArray
 from auditkit.measures.intervals import mover_ratio, normal_quantile, range_quantile
 from auditkit.measures.moments import Moments, moments
 from auditkit.measures.rates import by_group
+from auditkit.measures.shared import opposed
 
 #: A selection rate below this share of the highest one is "generally regarded as evidence of adverse impact"
 #: (29 CFR 1607.4 D).
@@ -92,7 +93,8 @@ def adverse_impact(
     if reference is not None and reference not in groups.labels:
         raise ValueError(f"no group {reference!r} of '{groups.attribute}'")
     rates = by_group(selected, groups, design, confidence)
-    found = moments(selected, groups.codes, len(groups.labels), design)
+    every = moments(selected, groups.codes, len(groups.labels), design)
+    found = opposed(every, selected, groups.codes, design)
     known = np.flatnonzero(found.defined)
     some, share = found.take(known), found.n / max(int(found.n.sum()), 1)
     names = [groups.labels[i] for i in known]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import betaincinv, gammaincinv, ndtr, ndtri, stdtrit
 
-from auditkit.core.types import FloatArray
+from auditkit.core.types import BoolArray, FloatArray
 from auditkit.measures.roots import root
 
 Limits = tuple[FloatArray, FloatArray]
@@ -154,12 +154,25 @@ def mover_difference(first: FloatArray, first_limits: Limits, second: FloatArray
     """Limits of `first − second`, in their unit; all are arrays that broadcast (`[G]`, say), and `first_limits` and
     `second_limits` are the lower and upper limits of each.
 
-    Newcombe (1998, method 10) where the limits are Wilson's; in general Zou and Donner (2008), MOVER.
+    Newcombe (1998, method 10) where the limits are Wilson's; in general Zou and Donner (2008), MOVER. Their squares are
+    added as those of errors that may go either way. Where a lower limit was cut at 0 the value is known to be too large
+    rather than too small (a calibration error whose truth is 0), and the distances themselves are added.
     """
     centre = first - second
-    low = centre - np.hypot(first - first_limits[0], second_limits[1] - second)
-    high = centre + np.hypot(first_limits[1] - first, second - second_limits[0])
+    low = centre - _joined(first - first_limits[0], second_limits[1] - second, _cut(first, first_limits))
+    high = centre + _joined(first_limits[1] - first, second - second_limits[0], _cut(second, second_limits))
     return low, high
+
+
+def _cut(value: FloatArray, limits: Limits) -> BoolArray:
+    """Where the lower limit is 0 below a value above 0: it was cut there."""
+    return np.asarray((limits[0] == 0) & (value > 0), dtype=np.bool_)
+
+
+def _joined(one: FloatArray, other: FloatArray, cut: BoolArray) -> FloatArray:
+    """Both distances together: the root of the sum of their squares; their sum where one is cut."""
+    both = np.hypot(one, other)
+    return np.where(cut, one + other, both) if cut.any() else both
 
 
 def mover_ratio(first: FloatArray, first_limits: Limits, second: FloatArray, second_limits: Limits) -> Limits:

@@ -69,12 +69,14 @@ class Moments:
         """Effective rows for the critical value `z`, `[G]`.
 
         Korn and Graubard (1998): a variance that was itself estimated from few units counts for less, by (z/t)². Rows
-        that repeat each other within their cluster are worth no less than one row a cluster, so it stops there.
+        that repeat each other within their cluster are worth no less than one row a cluster, so it stops there. Fewer
+        effective rows than units are left where heavy weights go with the rarer value, which few rows show: it then
+        takes no more than that has taken.
         """
         if self.plain:
             return self.effective
         shrunk = self.effective * (z / student_quantile(z, np.maximum(self.df, 1e-3))) ** 2
-        return np.where(self.effective > self.units, np.maximum(shrunk, self.units), self.effective)
+        return np.maximum(shrunk, np.minimum(self.units, self.effective**2 / np.maximum(self.units, 1.0)))
 
     def wilson(self, z: float) -> Limits:
         """Wilson limits of a proportion; the value of every group must be defined."""

@@ -48,8 +48,12 @@ def test_woodruffs_interval_covers(kind):
             values = np.repeat(rng.normal(size=60), 4) * np.sqrt(0.6) + rng.normal(size=240) * np.sqrt(0.4)
             design = Design(cluster=np.repeat(np.arange(60), 4))
         found = quantile(values, 0.75, design)
+        if found.interval is None:  # one weight holds so much that few effective rows are left
+            assert "too few" in str(found.reason)
+            continue
         assert_sound(found)
         hits.append(covers(found, norm.ppf(0.75)))
+    assert len(hits) >= 398
     assert 0.925 <= np.mean(hits) <= 0.99
 
 
