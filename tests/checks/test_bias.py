@@ -116,6 +116,7 @@ def test_its_clean_twin_is_not_warned_of_and_says_what_it_would_take() -> None:
     assert "rows in each group would show one of 0.05" in text
 
 
+@pytest.mark.slow
 def test_chance_alone_seldom_warns() -> None:
     """60 audits of equal groups of 40: without a control over the family, warnings would come by chance."""
     warned = 0

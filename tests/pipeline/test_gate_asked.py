@@ -60,6 +60,7 @@ def test_other_audits_do_not_measure_groups_on_train(auditkit: Cli, tmp_path: Pa
     assert {f["scope"]["split"] for f in found} == {"test"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("bound", "code"), [(0.5, 0), (0.01, 1)])
 def test_a_class_among_many(auditkit: Cli, tmp_path: Path, bound: float, code: int) -> None:
     gate = f"metric: false_negative_rate_difference, by: g, split: train, class: c7, max: {bound}"
