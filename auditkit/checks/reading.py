@@ -20,6 +20,8 @@ from auditkit.core.types import Better, BoolArray, FloatArray, IntArray
 TRAIN = "train"
 OUTPUT = "output:"
 _MANY_GROUPS = 10
+#: More groups than this are not compared: so many pairs take minutes, and say nothing that anybody could act on.
+_MOST_GROUPS = 2000
 
 
 def held_out(evidence: Evidence) -> tuple[str, ...]:
@@ -101,8 +103,8 @@ def share_of(name: str, which: BoolArray, empty: str) -> RowStatistic:
 
 
 def names_rows(groups: Groups) -> bool:
-    """Whether an attribute names rows: over ten groups, with fewer than two rows each on average."""
-    return len(groups.labels) > max(_MANY_GROUPS, groups.rows / 2)
+    """Whether an attribute names rows: over ten groups with fewer than two rows each on average, or over 2,000."""
+    return len(groups.labels) > max(_MANY_GROUPS, min(groups.rows / 2, _MOST_GROUPS))
 
 
 def is_share(statistic: RowStatistic) -> bool:

@@ -223,3 +223,14 @@ def test_scores_in_place_of_the_target_are_another_task(auditkit: Cli, tmp_path:
     answer = by_gate(auditkit, tmp_path, case)
     assert answer.code == 2
     assert f"no metric '{EO}' for regression" in plain(answer.err)
+
+
+def test_more_groups_than_can_be_compared_end_soon(auditkit: Cli, tmp_path: Path) -> None:
+    data = good(12_000)
+    data["sex"] = (np.arange(len(data)) % 3000).astype(str)
+    data.to_csv(tmp_path / "p.csv", index=False)
+    told = ("--target", "y", "--prediction", "p", "--sensitive", "sex", "--max", f"{EO}=0.9")
+    answer = auditkit("gate", tmp_path / "p.csv", *told, "--allow-inconclusive", "--out", tmp_path / "out")
+    assert answer.code == 5
+    assert "names rows rather than groups" in gated(tmp_path)[0]["reason"]
+    assert len(json.loads((tmp_path / "out" / "audit.json").read_text())["findings"]) < 200
