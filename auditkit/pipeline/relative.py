@@ -187,7 +187,8 @@ def _limits(finding: Finding) -> tuple[float, float] | None:
 
 
 def related(finding: Finding, reference: Finding) -> Relation:
-    """How the two hang together. Rows of one cluster on both sides count as different rows, as in gaps."""
+    """How the two hang together. Rows of one cluster on both sides count as different rows, which is too narrow only
+    where the groups of a cluster run against one another."""
     one, other = finding.scope, reference.scope
     if one.reference is not None or other.reference is not None or one.class_ != other.class_:
         return "unknown"
