@@ -34,5 +34,7 @@ LEVELS = (
     Caps(),
     Caps(60, strips=30, words=20, tables=24, figures=16, drawn=25, data=60, groups=60, columns=24, cards=60, gates=120),
     Caps(20, strips=20, words=8, tables=12, figures=6, drawn=12, data=20, groups=20, columns=12, cards=20, gates=60),
+    # What needs attention is the last to be cut.
+    Caps(10, strips=10, words=4, tables=8, figures=3, drawn=10, data=8, groups=10, columns=8, cards=60, gates=60),
     Caps(8, strips=8, words=4, tables=8, figures=2, drawn=8, data=8, groups=8, columns=6, cards=8, gates=30),
 )

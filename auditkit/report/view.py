@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from auditkit.core.audit import Audit, DataSummary
+from auditkit.core.finding import Finding
 from auditkit.core.types import Status
 from auditkit.report.caps import Caps
 from auditkit.report.format import Pages
@@ -23,6 +24,7 @@ from auditkit.report.verdict import about, verdict_parts, worst
 from auditkit.report.view_cards import Card, cards
 from auditkit.report.view_facts import context, facts, purpose
 from auditkit.report.view_family import FamilyView, families
+from auditkit.report.view_findings import Need
 
 #: Cards that stand open: those of gates and errors, and those of warnings; the rest is folded.
 MOST_CARDS = 20
@@ -61,6 +63,7 @@ class ReportView:
     more_chips: int
     cards: tuple[Card, ...]
     more_cards: tuple[Card, ...]
+    attention: int
     cards_note: str
     families: tuple[FamilyView, ...]
     untested: tuple[Untested, ...]
@@ -104,8 +107,9 @@ def build_view(shown: Audit, pages: Pages, caps: Caps) -> ReportView:
         more_chips=max(0, len(gates) - MOST_CHIPS),
         cards=tuple(listed[:opened]),
         more_cards=tuple(listed[opened:]),
+        attention=len(needing_cards),
         cards_note=text("more.cards.cut", count=count(len(left_out))) if left_out else "",
-        families=tuple(families(shown, pages, {about(f): f for f in reversed(needing) if anchor(f) in told}, caps)),
+        families=tuple(families(shown, pages, _needs(needing, told), caps)),
         untested=tuple(untested(shown, pages)[: caps.data]),
         context=context(shown),
         data=tuple(_data_row(d) for d in shown.data),
@@ -120,6 +124,10 @@ def build_view(shown: Audit, pages: Pages, caps: Caps) -> ReportView:
         confidence=confidence_text(max(set(confidences), key=confidences.count) if confidences else 0.95),
         min_cell=min_cell(shown),
     )
+
+
+def _needs(needing: Sequence[Finding], told: Collection[str]) -> dict[tuple[str, str, str], Need]:
+    return {about(f): Need(f, anchor(f) if anchor(f) in told else "") for f in reversed(needing)}
 
 
 def _opened(needing: Sequence[Card]) -> int:

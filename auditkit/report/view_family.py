@@ -92,7 +92,7 @@ def _family(name: str, findings: Sequence[Finding], pages: Pages, cards: Cards, 
         title=family_title(name),
         question=FAMILIES[name][1] if name in FAMILIES else "",
         counts=", ".join(f"{number} {text(f'status.{status.value}').lower()}" for status, number in counts.items()),
-        attention=sum(f.family == name for f in cards.values()),
+        attention=sum(need.finding.family == name for need in cards.values()),
         checks=tuple(_check(c, [f for f in findings if f.check == c], pages.get(c, {}), cards, caps) for c in checks),
     )
 

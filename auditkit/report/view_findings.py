@@ -10,7 +10,6 @@ from typing import TypeAlias
 from auditkit.core.finding import Finding
 from auditkit.report.caps import Caps
 from auditkit.report.figures import Drawing, draw
-from auditkit.report.gates import anchor
 from auditkit.report.labels import group_name, is_alike, labelled, metric_label, scope_parts
 from auditkit.report.messages import cut, text
 from auditkit.report.privacy import is_hidden
@@ -24,8 +23,18 @@ from auditkit.report.words import Words, words
 
 #: Numbers that were left out are named, up to so many.
 MOST_NAMED = 12
+
+
+@dataclass(frozen=True)
+class Need:
+    """A finding that needs attention, and where its card stands; empty where there was no room for the card."""
+
+    finding: Finding
+    anchor: str
+
+
 #: What needs attention, by what it measures.
-Cards: TypeAlias = Mapping[tuple[str, str, str], Finding]
+Cards: TypeAlias = Mapping[tuple[str, str, str], Need]
 
 
 def check_anchor(check: str) -> str:
@@ -85,8 +94,8 @@ def _once(findings: Sequence[Finding], cards: Cards) -> list[Finding]:
 
 
 def metric_table(caption: str, findings: Sequence[Finding], cards: Cards, caps: Caps, *, gaps: bool) -> MetricTable:
-    """A table of findings, their intervals drawn on one scale; those with a card link to it, and stand first where not
-    all can be shown."""
+    """A table of findings, their intervals drawn on one scale; those that need attention say so, link to their
+    card, and stand first where not all can be shown."""
     findings = _once(findings, cards) if gaps else findings
     kept = [f for f in findings if not is_hidden(f)]
     hidden = [labelled(f.metric, _parts(f, gaps)) for f in findings if is_hidden(f)]
@@ -125,7 +134,7 @@ def _ends(rows: Sequence[MetricRow]) -> tuple[str, str]:
     return next((row.strip.ends for row in rows if row.strip), ("", ""))
 
 
-def _row(finding: Finding, told: Finding | None, gaps: bool, domain: tuple[float, float] | None) -> MetricRow:
+def _row(finding: Finding, told: Need | None, gaps: bool, domain: tuple[float, float] | None) -> MetricRow:
     scope, value = finding.scope, shown_value(finding)
     pair = () if is_alike(finding) else scope.groups or ()
     highest, lowest = (group_name(pair[0]), group_name(pair[1])) if gaps and len(pair) == 2 else ("", "")
@@ -137,9 +146,9 @@ def _row(finding: Finding, told: Finding | None, gaps: bool, domain: tuple[float
         lowest=lowest,
         value=value,
         strip=_drawn(finding, domain),
-        status=told.status.value if told else finding.status.value,
-        word=text(f"status.{told.status.value}") if told else "",
-        anchor=anchor(told) if told else "",
+        status=told.finding.status.value if told else finding.status.value,
+        word=text(f"status.{told.finding.status.value}") if told else "",
+        anchor=told.anchor if told else "",
         note=note,
     )
 

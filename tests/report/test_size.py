@@ -131,3 +131,16 @@ def test_rows_that_need_attention_are_kept_when_rows_are_cut() -> None:
     assert all(len(t.rows) == LEVELS[-1].rows for t in tables)
     assert sum(bool(row.anchor) for t in tables for row in t.rows) == 1
     assert re.match(r"8 of 80 rows are shown", tables[0].more)
+
+
+def test_a_warning_without_room_for_a_card_is_marked_and_stands_first() -> None:
+    count, made = LEVELS[-1].cards + 3, [f for f in overall(20) if f.check == "performance.summary"]
+    findings = [f.model_copy(update={"id": f"f{i}", "status": Status.WARN if i >= len(made) - count else Status.INFO})
+                for i, f in enumerate(made)]  # fmt: skip
+    view = build_view(protect(sample_audit(findings=findings)), {}, LEVELS[-1])
+    rows = [row for f in view.families for c in f.checks for t in (*c.metrics, *c.folded) for row in t.rows]
+    assert view.attention == count
+    assert sum(family.attention for family in view.families) == count
+    assert all(row.word for row in rows[: LEVELS[-1].rows])
+    linked = {card.anchor for card in (*view.cards, *view.more_cards)}
+    assert {row.anchor for row in rows if row.anchor} <= linked
