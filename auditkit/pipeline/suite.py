@@ -37,6 +37,7 @@ def select_checks(settings: Mapping[str, Any]) -> tuple[list[Check], list[Proble
             chosen.append(kind.model_validate(setting if isinstance(setting, dict) and name in settings else {}))
         except ValidationError as error:
             problems += _option_problems(name, kind, error)
+            chosen.append(kind())  # its gates are looked at all the same: the check is not off
     return chosen, problems
 
 

@@ -184,3 +184,12 @@ def test_the_same_plan_and_seed_give_the_same_audit(auditkit: Cli, tmp_path: Pat
         audits.append(result(tmp_path / name))
         audits[-1].pop("run")
     assert audits[0] == audits[1]
+
+
+def test_a_check_with_a_wrong_option_is_not_said_to_be_off(tmp_path: Path, auditkit: Cli) -> None:
+    plan = write(tmp_path, GAP % 0.1)
+    plan.write_text(plan.read_text() + "\nchecks: {bias.groups: {toleranse: 0.1}}\n", encoding="utf-8")
+    answer = auditkit("run", str(plan), "--out", str(tmp_path / "out"))
+    assert answer.code == 2
+    assert "unknown option; did you mean 'tolerance'?" in answer.err
+    assert "is off" not in answer.err
