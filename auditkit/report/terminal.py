@@ -39,8 +39,10 @@ _VERDICTS = {
     Verdict.UNJUDGED: "bold",
 }
 MIN_WIDTH = 40
-#: Narrower than this, gates stand below each other instead of in a table.
+#: Narrower than this, gates stand below each other instead of in a table; so they do where names and reasons would
+#: have less than this together, beside bounds that are never broken.
 TABLE_WIDTH = 110
+WORDS_WIDTH = 50
 #: Between two columns, and what a group's name may take.
 _BETWEEN = 3
 #: Stands for a space at which no line breaks; text from an audit can't hold it, as it is not printable.
@@ -89,13 +91,25 @@ def _table(title: str | None = None) -> Table:
 def _print_gates(console: Console, gated: Sequence[Finding]) -> None:
     if not gated:
         return
-    if console.width >= TABLE_WIDTH:
+    if console.width >= TABLE_WIDTH and console.width - _unbroken(gated) >= WORDS_WIDTH:
         console.print(_gates(gated))
         return
     for finding in gated:
         console.print()
         console.print(*_gate(finding), sep="\n")
     console.print()
+
+
+def _unbroken(gated: Sequence[Finding]) -> int:
+    """The width of the columns of a table of gates that are never broken, and of what lies between all six."""
+    values = [(shown_value(finding), finding) for finding in gated]
+    columns = [
+        [value.number for value, _ in values],
+        [value.interval for value, _ in values],
+        [bounds_text(finding.gate) for _, finding in values if finding.gate],
+        [finding.status.value for _, finding in values],
+    ]
+    return sum(max(map(cell_len, column), default=0) + _BETWEEN for column in columns) + _BETWEEN
 
 
 def _gate(finding: Finding) -> list[Text]:

@@ -80,3 +80,11 @@ def test_a_ratio_does_not_tell_the_rate_of_a_small_group(rows: int, hidden: bool
     relative = gated(gate, scope=scope, metric="selection_rate", n=900)
     shown = protect(with_findings(relative, *rates)).findings[0]
     assert (shown.value is None) == hidden
+
+
+def test_long_bounds_never_squeeze_the_reasons() -> None:
+    reason = "The whole interval [0.686, 0.861] lies below the least allowed, 0.95, by at least 0.089."
+    gates = [
+        gated(bounds(relative_to="baseline"), value=0.7, interval=(0.686, 0.861), status=Status.FAIL, reason=reason)
+    ]
+    assert reason in verdict_table(sample_audit(findings=gates), color=False, width=120).splitlines()
