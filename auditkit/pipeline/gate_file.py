@@ -79,7 +79,8 @@ def parse_bands(options: Sequence[str]) -> dict[str, Any]:
         if column.strip() in bands:
             raise PlanError(f"--band {text}: {column.strip()!r} is cut twice")
         counted = len(cells) == 1 and len(numbers) == 1 and numbers[0].is_integer()
-        bands[column.strip()] = (int(numbers[0]) if counted else numbers) or "none"
+        whole = int(numbers[0]) if counted else numbers
+        bands[column.strip()] = whole if numbers else "none"
     return bands
 
 

@@ -185,6 +185,7 @@ def test_the_reports_command_makes_the_same_audit_again(auditkit: Cli, folder: P
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        (["--band", "age=0"], "--band age: expected 2 to 50 bands, found 0"),
         (["--band", "age=60,30"], "--band age: the edges must increase, but 30 comes after 60"),
         (["--band", "age"], "--band age: expected COLUMN=EDGES such as age=25,45,65"),
         (["--band", "age=old"], "--band age=old: expected COLUMN=EDGES"),
