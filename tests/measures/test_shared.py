@@ -60,7 +60,7 @@ def test_each_pair_is_correlated_as_numpy_says():
 
 
 def test_weights_that_go_with_the_rarer_value_do_not_fail_gates():
-    """Hits weigh twice as much, and weights vary as much as they are large: 8% failed."""
+    """Hits weigh twice as much, and weights vary as much as they are large: 7% failed."""
     rng, rows, failed = np.random.default_rng(4), 300, 0
     by = groups(np.repeat(np.arange(10), rows), 10)
     for _ in range(400):
