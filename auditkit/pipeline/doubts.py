@@ -77,7 +77,8 @@ def _of_split(evidence: Evidence, split: str) -> list[Doubt]:
     found = []
     unscored = outcomes.rows_where(~outcomes.scored)
     if unscored:
-        reason = f"{unscored:,} rows of {split} could not be scored: the value is that of the rest."
+        rows = "1 row" if unscored == 1 else f"{unscored:,} rows"
+        reason = f"{rows} of {split} could not be scored: the value is that of the rest."
         found.append(Doubt(split, reason, "answers"))
     if _constant(outcomes):
         reason = f"The model decides the same for every row of {split}: what looks equal or good there shows nothing."

@@ -209,3 +209,23 @@ def test_types_that_python_takes_for_the_same_stay_apart(tmp_path: Path) -> None
     assert batch.columns["c2"].to_pylist() == [1.5, None, None]
     assert batch.columns["c3"].to_pylist() == ["1", "", None]
     assert batch.columns["c4"].to_pylist() == ["x", "y", "x"]
+
+
+def test_rows_without_a_cluster_are_clusters_of_their_own() -> None:
+    data = pd.DataFrame({"y": [1, 1, 1, 0], "p": 1, "c": [None, None, 3.0, np.nan]})
+    cells = stored(compact(table(data), Roles("y", "p", cluster="c")), ["y", "c"])
+    assert len(cells) == 4
+    assert cells["c"].nunique() == 4
+    assert "3" in set(cells["c"])
+
+
+def test_weights_keep_their_digits_when_scores_lose_more() -> None:
+    data = frame(rows=60_000, digits=15)
+    data["w"] = np.random.default_rng(1).lognormal(size=len(data))
+    source = compact(table(data), Roles("y", "p", ("s",), weight="w"), ["y", "p", "s", "w"], most=5000)
+    cells = stored(source, ["s", "w"])
+    assert source.bits is not None
+    assert source.bits < 10
+    assert source.note is not None
+    assert "'w' kept to 11 binary digits" in source.note
+    assert cells["w"] @ cells["count"] == pytest.approx(data["w"].sum(), rel=1e-5)

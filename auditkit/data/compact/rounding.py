@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -61,6 +60,13 @@ class Rounding:
             return None
         return replace(self, bits=left[0], columns=frozenset(chosen))
 
+    def _near(self, name: str, values: FloatArray) -> FloatArray:
+        assert self.bits is not None
+        if name in self.roles.scores:
+            return rounded_scores(values, self.bits, self.roles.threshold)
+        # Errors of scores even out; those of weights that all lie in one place don't, so weights keep their digits.
+        return rounded(values, max(self.bits, STEPS[0]) if name == self.roles.weight else self.bits)
+
     @property
     def residual(self) -> bool:
         """Whether the prediction is kept as its distance from the target, so that small errors keep their digits."""
@@ -77,9 +83,7 @@ class Rounding:
                 found[name] = self._buckets(arrays[name])
                 continue
             values = self._numbers(name, arrays[name])
-            score = name in roles.scores
-            near = rounded_scores(values, self.bits, roles.threshold) if score else rounded(values, self.bits)
-            found[name] = pa.array(near)
+            found[name] = pa.array(self._near(name, values))
         if self.residual and roles.target is not None and roles.prediction is not None:
             target = self._numbers(roles.target, arrays[roles.target])
             error = self._numbers(roles.prediction, arrays[roles.prediction]) - target
@@ -147,10 +151,13 @@ def note(rounding: Rounding, name: str, rows: int, stored: int) -> str | None:
     if rounding.bits is None:
         return None
     roles, parts = rounding.roles, []
-    named: list[Any] = sorted(rounding.columns - {roles.cluster})
-    if named:
-        listed = ", ".join(map(repr, named))
-        parts.append(f"{listed} kept to {rounding.bits + 1} binary digits (to 1 part in {2 ** (rounding.bits + 1):,})")
+    for one, bits in ((False, rounding.bits), (True, max(rounding.bits, STEPS[0]))):
+        named = sorted(
+            n for n in rounding.columns if n is not None and n != roles.cluster and (n == roles.weight) == one
+        )
+        if named:
+            listed = ", ".join(map(repr, named))
+            parts.append(f"{listed} kept to {bits + 1} binary digits (to 1 part in {2 ** (bits + 1):,})")
     if roles.cluster in rounding.columns:
         parts.append(f"clusters put together at random into {1 << (rounding.bits + 2):,}")
     return f"{name}: {rows:,} rows were read as {stored:,} distinct ones, {'; '.join(parts)}"

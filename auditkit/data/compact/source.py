@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from auditkit.core.types import IntArray
 from auditkit.data.compact.cells import BLOCK_ROWS, Cells
 from auditkit.data.compact.column import ColumnCodes
 from auditkit.data.compact.fingerprints import Fingerprints
 from auditkit.data.compact.rounding import Roles, Rounding, note
+from auditkit.data.decode import coded
 from auditkit.data.sources.base import BATCH_ROWS, Batch, Family, Range, Source
 
 #: More distinct rows than this are not kept exactly: numbers are rounded and clusters put together.
@@ -42,6 +44,8 @@ class CompactSource:
         self.total = 0
         prints = Fingerprints() if others else None
         for block, rows in _blocks(source, tuple(dict.fromkeys([*self._names, *others]))):
+            if roles.cluster is not None:
+                block[roles.cluster] = _own_cluster(block[roles.cluster], self.total)
             self.total += rows
             self._add([block[name] for name in self._names])
             if prints is not None:
@@ -138,6 +142,15 @@ class CompactSource:
                 foreign = self._rounding.foreign.get(name)
                 found[name] = texts if foreign is None else texts.fill_null(foreign)
         return found
+
+
+def _own_cluster(array: pa.Array, start: int) -> pa.Array:
+    """Clusters as texts; a row without one gets one that no other row has, or rows alike would be one cluster."""
+    texts = coded(array).arrow()
+    if not texts.null_count:
+        return texts
+    rows = pa.array(np.arange(start, start + len(texts))).cast(pa.string())
+    return pc.coalesce(texts, pc.binary_join_element_wise("\0no cluster", rows, " "))
 
 
 def _plain(array: pa.Array) -> pa.Array:
