@@ -15,7 +15,7 @@ from auditkit.core.errors import InputRefusedError, Problem, nearest
 from auditkit.core.types import IntArray
 from auditkit.data.decode import coded
 from auditkit.data.ids import IdIndex, Ids, ids_of, index_of, known_ids
-from auditkit.data.sources.base import Batch, Family, Range, Source, family_of
+from auditkit.data.sources.base import BATCH_ROWS, Batch, Family, Range, Source, family_of
 from auditkit.data.sources.files import printable
 from auditkit.data.spec import DataSpec
 from auditkit.data.survey import placed
@@ -154,24 +154,26 @@ class JoinedSource:
         """What the column's type says of its cells, in the file that it stands in."""
         return self.table.family(column) if column in self.table.columns else self._source.family(column)
 
-    def batches(self, columns: Sequence[str], ranges: Sequence[Range] | None = None) -> Iterator[Batch]:
+    def batches(
+        self, columns: Sequence[str], ranges: Sequence[Range] | None = None, rows: int = BATCH_ROWS
+    ) -> Iterator[Batch]:
         """The split's batches, with the joined columns among those asked for."""
         joined = [name for name in columns if name in self.table.columns]
         if not joined:
-            yield from self._source.batches(columns, ranges)
+            yield from self._source.batches(columns, ranges, rows)
             return
         own = [name for name in columns if name not in self.table.columns]
-        rows = without = 0
-        for batch in self._source.batches(list(dict.fromkeys([*own, self.id])), ranges):
+        seen = without = 0
+        for batch in self._source.batches(list(dict.fromkeys([*own, self.id])), ranges, rows):
             with placed(self.name, self.id, batch.start):
                 places = self.table.places(batch.columns[self.id])
             times = np.ones(batch.rows, dtype=np.int64) if batch.count is None else batch.count
-            rows, without = rows + int(times.sum()), without + int(times[places < 0].sum())
+            seen, without = seen + int(times.sum()), without + int(times[places < 0].sum())
             arrays = {name: self.table.take(name, places) for name in joined}
             arrays |= {name: batch.columns[name] for name in own}
             yield Batch(batch.start, batch.rows, {name: arrays[name] for name in columns}, batch.count)
         if ranges is None:
-            self.unmatched = Unmatched(rows, without)
+            self.unmatched = Unmatched(seen, without)
 
     def refuse_strangers(self, split: str) -> None:
         """Raise `InputRefusedError` where the last pass found no row with an entry: the ids are not the same ones."""

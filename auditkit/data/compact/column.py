@@ -10,6 +10,9 @@ import pyarrow as pa
 
 from auditkit.core.types import IntArray
 
+#: Whole numbers that span less than this are looked up in a table.
+_NEAR = 1 << 14
+
 
 class ColumnCodes:
     """Codes of one column, in the order in which values appear. A missing cell (null, NaN) is the value None."""
@@ -26,17 +29,38 @@ class ColumnCodes:
         """The codes of a batch of cells, int64 `[n]`."""
         if isinstance(array, pa.ExtensionArray):
             array = array.storage
+        if not len(array):
+            return np.empty(0, dtype=np.int64)
         if pa.types.is_null(array.type):
             return np.full(len(array), self._place(None), dtype=np.int64)
+        if pa.types.is_integer(array.type) and not array.null_count:
+            found = self._of_small_numbers(array)
+            if found is not None:
+                return found
         if not pa.types.is_dictionary(array.type):
             array = array.dictionary_encode()
         self._type = array.type.value_type
         table = np.array([*self._known(array.dictionary.to_pylist()), -1], dtype=np.int64)
         indices = array.indices
+        if not indices.null_count and np.array_equal(table[:-1], np.arange(len(table) - 1)):
+            return np.asarray(indices.to_numpy())
         if indices.null_count:
             table[-1] = self._place(None)
             indices = indices.cast(pa.int64()).fill_null(-1)
         return np.asarray(table[indices.to_numpy(zero_copy_only=False)], dtype=np.int64)
+
+    def _of_small_numbers(self, array: pa.Array) -> IntArray | None:
+        """Codes of whole numbers that lie near each other: those that are there are looked up once."""
+        values = array.to_numpy()
+        low, high = (int(values.min()), int(values.max())) if len(values) else (0, 0)
+        if not 0 <= high - low < _NEAR or not -_NEAR < low < _NEAR:
+            return None
+        self._type = array.type
+        places = values.astype(np.int64, copy=False) - low
+        present = np.flatnonzero(np.bincount(places, minlength=high - low + 1))
+        table = np.full(high - low + 1, -1, dtype=np.int64)
+        table[present] = self._known((present + low).tolist())
+        return np.asarray(table[places], dtype=np.int64)
 
     def values(self) -> pa.Array:
         """The distinct values in the order of their codes."""

@@ -36,7 +36,7 @@ class Fingerprints:
         kept = self._chosen(hashed)
         labels = np.zeros(rows, dtype=np.uint64) if target is None else _hashes(target)
         self._merge(hashed[kept], labels[kept], np.ones(int(kept.sum()), dtype=np.int64))
-        while len(np.unique(self._inputs)) > self._most:
+        while self._distinct() > self._most:
             self._shift += 1
             kept = self._chosen(self._inputs)
             self._inputs, self._targets, self._counts = self._inputs[kept], self._targets[kept], self._counts[kept]
@@ -57,6 +57,10 @@ class Fingerprints:
         if not self._shift:
             return np.ones(len(hashes), dtype=np.bool_)
         return np.asarray((mixed(hashes) >> np.uint64(64 - self._shift)) == 0, dtype=np.bool_)
+
+    def _distinct(self) -> int:
+        """How many inputs there are; equal ones stand side by side."""
+        return int(np.count_nonzero(self._inputs[1:] != self._inputs[:-1])) + 1 if len(self._inputs) else 0
 
     def _merge(self, inputs: HashArray, targets: HashArray, counts: IntArray) -> None:
         inputs, targets = np.concatenate([self._inputs, inputs]), np.concatenate([self._targets, targets])

@@ -69,10 +69,12 @@ class CompactSource:
         """What the column's type says of its cells in the file."""
         return self._source.family(column)
 
-    def batches(self, columns: Sequence[str], ranges: Sequence[Range] | None = None) -> Iterator[Batch]:
+    def batches(
+        self, columns: Sequence[str], ranges: Sequence[Range] | None = None, rows: int = BATCH_ROWS
+    ) -> Iterator[Batch]:
         """The stored rows, with their counts."""
-        for start in range(0, len(self._counts), BATCH_ROWS):
-            count = self._counts[start : start + BATCH_ROWS]
+        for start in range(0, len(self._counts), rows):
+            count = self._counts[start : start + rows]
             if ranges is None or any(r.overlaps(start, start + len(count)) for r in ranges):
                 arrays = {name: self._table[name].slice(start, len(count)) for name in columns}
                 yield Batch(start, len(count), arrays, count)
@@ -161,10 +163,11 @@ def _blocks(source: Source, names: Sequence[str]) -> Iterator[tuple[dict[str, pa
     """The columns of the source in blocks of about `BLOCK_ROWS` rows, with the number of rows."""
     waiting: list[Batch] = []
     rows = 0
-    for batch in source.batches(names):
+    wanted = BLOCK_ROWS // (1 + len(names) // 8)  # of many columns fewer rows are held
+    for batch in source.batches(names, rows=wanted):
         waiting.append(batch)
         rows += batch.rows
-        if rows >= BLOCK_ROWS:
+        if rows >= wanted:
             yield _joined(waiting, names), rows
             waiting, rows = [], 0
     if waiting:
@@ -172,6 +175,8 @@ def _blocks(source: Source, names: Sequence[str]) -> Iterator[tuple[dict[str, pa
 
 
 def _joined(batches: Sequence[Batch], names: Sequence[str]) -> dict[str, pa.Array]:
+    if len(batches) == 1:
+        return batches[0].columns
     found = {}
     for name in names:
         column = pa.chunked_array([batch.columns[name] for batch in batches])

@@ -66,8 +66,10 @@ class Source(Protocol):
     def family(self, column: str) -> Family:
         """What the column's type says of its cells."""
 
-    def batches(self, columns: Sequence[str], ranges: Sequence[Range] | None = None) -> Iterator[Batch]:
-        """Pass over the rows in order, at most about `BATCH_ROWS` at a time, with these columns.
+    def batches(
+        self, columns: Sequence[str], ranges: Sequence[Range] | None = None, rows: int = BATCH_ROWS
+    ) -> Iterator[Batch]:
+        """Pass over the rows in order, about `rows` at a time (of a text file: a block), with these columns.
 
         With `ranges` (ascending), parts of the file that overlap none of them may be left out. Raises
         `InputRefusedError` in one line for whatever can't be read.

@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from auditkit.core.errors import InputRefusedError
-from auditkit.data.sources.base import Batch, Family, Range, from_record_batch, refuse_duplicates
+from auditkit.data.sources.base import BATCH_ROWS, Batch, Family, Range, from_record_batch, refuse_duplicates
 from auditkit.data.sources.files import Fingerprint, printable, reading
 
 WHAT = "the text file"
@@ -45,7 +45,9 @@ class DelimitedSource:
         """A text file does not say."""
         return Family.UNTYPED
 
-    def batches(self, columns: Sequence[str], ranges: Sequence[Range] | None = None) -> Iterator[Batch]:
+    def batches(
+        self, columns: Sequence[str], ranges: Sequence[Range] | None = None, rows: int = BATCH_ROWS
+    ) -> Iterator[Batch]:
         """Pass over the rows up to the end of the last range; a text file has no index to skip by."""
         last = max((r.stop for r in ranges), default=0) if ranges is not None else None
         wanted = list(columns)

@@ -36,15 +36,17 @@ class ArrowSource:
         """What the column's type says of its cells."""
         return self._families[column]
 
-    def batches(self, columns: Sequence[str], ranges: Sequence[Range] | None = None) -> Iterator[Batch]:
+    def batches(
+        self, columns: Sequence[str], ranges: Sequence[Range] | None = None, rows: int = BATCH_ROWS
+    ) -> Iterator[Batch]:
         """Pass over the record batches; `ranges` saves nothing but the cutting, as batches don't tell their rows."""
         wanted = [self.columns.index(name) for name in columns]
         with reading(self._mark, WHAT) as stream:
             start = 0
             for record in _records(stream, ipc.IpcReadOptions(included_fields=wanted, use_threads=False)):
                 self._refuse_large(record)
-                for offset in range(0, record.num_rows, BATCH_ROWS):
-                    piece = record.slice(offset, BATCH_ROWS)
+                for offset in range(0, record.num_rows, rows):
+                    piece = record.slice(offset, rows)
                     at = start + offset
                     if ranges is None or any(r.overlaps(at, at + piece.num_rows) for r in ranges):
                         # Offsets and indices are the file's own; an invalid one would be read out of bounds.

@@ -47,7 +47,9 @@ class JsonlSource:
             return Family.NESTED
         return families.pop() if len(families) == 1 else Family.TEXT
 
-    def batches(self, columns: Sequence[str], ranges: Sequence[Range] | None = None) -> Iterator[Batch]:
+    def batches(
+        self, columns: Sequence[str], ranges: Sequence[Range] | None = None, rows: int = BATCH_ROWS
+    ) -> Iterator[Batch]:
         """Pass over the lines up to the end of the last range."""
         last = max((r.stop for r in ranges), default=0) if ranges is not None else None
         with reading(self._mark, WHAT) as stream:
@@ -55,7 +57,7 @@ class JsonlSource:
             records: list[dict[str, Any]] = []
             for record in self._lines(stream):
                 records.append(record)
-                if len(records) == BATCH_ROWS:
+                if len(records) == rows:
                     yield self._batch(start, records, columns)
                     start += len(records)
                     records = []

@@ -28,14 +28,16 @@ class MemorySource:
         """What the column's type says of its cells."""
         return family_of(self._table.schema.field(column).type)
 
-    def batches(self, columns: Sequence[str], ranges: Sequence[Range] | None = None) -> Iterator[Batch]:
+    def batches(
+        self, columns: Sequence[str], ranges: Sequence[Range] | None = None, rows: int = BATCH_ROWS
+    ) -> Iterator[Batch]:
         """Slices of the table; nothing is copied."""
         chosen = self._table.select(list(columns))
-        for start in range(0, self._table.num_rows, BATCH_ROWS):
-            rows = min(BATCH_ROWS, self._table.num_rows - start)
-            if ranges is None or any(r.overlaps(start, start + rows) for r in ranges):
-                arrays = {name: _whole(chosen.column(name).slice(start, rows)) for name in columns}
-                yield Batch(start, rows, arrays)
+        for start in range(0, self._table.num_rows, rows):
+            size = min(rows, self._table.num_rows - start)
+            if ranges is None or any(r.overlaps(start, start + size) for r in ranges):
+                arrays = {name: _whole(chosen.column(name).slice(start, size)) for name in columns}
+                yield Batch(start, size, arrays)
 
     def _hashed(self) -> str:
         digest = hashlib.sha256()

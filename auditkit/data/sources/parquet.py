@@ -44,18 +44,22 @@ class ParquetSource:
         """What the column's type says of its cells."""
         return self._families[column]
 
-    def batches(self, columns: Sequence[str], ranges: Sequence[Range] | None = None) -> Iterator[Batch]:
+    def batches(
+        self, columns: Sequence[str], ranges: Sequence[Range] | None = None, rows: int = BATCH_ROWS
+    ) -> Iterator[Batch]:
         """Pass over the row groups that overlap `ranges`."""
         with reading(self._mark, WHAT) as stream:
             file = _opened(stream, [name for name in self._text if name in columns])
             for number, group in enumerate(self._groups):
                 if ranges is not None and not any(r.overlaps(group.start, group.stop) for r in ranges):
                     continue
-                yield from self._group(file, number, group, columns)
+                yield from self._group(file, number, group, columns, rows)
 
-    def _group(self, file: pq.ParquetFile, number: int, group: Range, columns: Sequence[str]) -> Iterator[Batch]:
+    def _group(
+        self, file: pq.ParquetFile, number: int, group: Range, columns: Sequence[str], rows: int
+    ) -> Iterator[Batch]:
         start = group.start
-        for batch in file.iter_batches(BATCH_ROWS, row_groups=[number], columns=list(columns), use_threads=False):
+        for batch in file.iter_batches(rows, row_groups=[number], columns=list(columns), use_threads=False):
             found = from_record_batch(start, _checked(batch))
             yield found
             start = found.stop
