@@ -149,3 +149,15 @@ def test_requirements_can_be_read_on_a_phone_without_scrolling_sideways(visit, w
         assert box is not None
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= width
+
+
+@pytest.mark.parametrize("width", [1024, 1200, 1280])
+def test_requirements_are_whole_on_a_screen(visit, width: int) -> None:
+    page, _, _ = visit("light", width)
+    table = page.locator("#gates .stacked")
+    # As long as a basis and a value of a real audit may be.
+    table.locator("tbody tr").first.evaluate(
+        "e => { e.querySelector('.interval').textContent = '[-0.00034, 0.00345]';"
+        " e.lastElementChild.querySelector('.n').textContent = '95% interval, simultaneous MOVER-R'; }"
+    )
+    assert table.evaluate("e => e.scrollWidth <= e.clientWidth")
