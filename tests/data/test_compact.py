@@ -204,11 +204,19 @@ def test_types_that_python_takes_for_the_same_stay_apart(tmp_path: Path) -> None
     data = pa.table({f"c{k}": column() for k, column in enumerate(build)})
     source = compact(data, replace(ROLES, target="c0", prediction="c1", scores=()))
     (batch,) = source.batches(data.column_names)
-    assert batch.columns["c0"].to_pylist() == [True, False, None]
-    assert batch.columns["c1"].to_pylist() == [1, 2, None]
-    assert batch.columns["c2"].to_pylist() == [1.5, None, None]
-    assert batch.columns["c3"].to_pylist() == ["1", "", None]
-    assert batch.columns["c4"].to_pylist() == ["x", "y", "x"]
+    found = list(zip(*(batch.columns[name].to_pylist() for name in data.column_names), strict=True))
+    assert found == [
+        (None, None, None, None, "x", None),
+        (False, 2, None, "", "y", None),
+        (True, 1, 1.5, "1", "x", None),
+    ]
+
+
+def test_stored_rows_are_in_the_order_of_their_values() -> None:
+    data = frame(digits=2)
+    cells = stored(compact(table(data)), list(data.columns))
+    by_value = cells.sort_values(list(data.columns), na_position="first", ignore_index=True)
+    pd.testing.assert_frame_equal(cells, by_value)
 
 
 def test_rows_without_a_cluster_are_clusters_of_their_own() -> None:

@@ -66,6 +66,16 @@ class ColumnCodes:
         """The distinct values in the order of their codes."""
         return pa.array(self._values, type=self._type)
 
+    def ranks(self) -> IntArray:
+        """Where each distinct value stands in the order of all: missing ones first, numbers by value, then texts.
+
+        A number is one whether the file holds it as a number or as a text, so that every kind of file gives one order.
+        """
+        keys = [_key(value) for value in self._values]
+        ranks = np.empty(len(keys), dtype=np.int64)
+        ranks[sorted(range(len(keys)), key=keys.__getitem__)] = np.arange(len(keys))
+        return ranks
+
     def _known(self, values: list[Any]) -> list[int]:
         """The codes of distinct values; those that were seen before cost one look."""
         places = [self._places.get(value) for value in values]
@@ -79,3 +89,15 @@ class ColumnCodes:
             place = self._places[value] = len(self._values)
             self._values.append(value)
         return place
+
+
+def _key(value: Any) -> tuple[float, str]:
+    if value is None:
+        return -math.inf, ""
+    text = str(value)
+    try:
+        number = float(text)
+    except ValueError:
+        return math.inf, text
+    # An infinite number and a text must not be told apart by their spelling alone.
+    return (number, "") if math.isfinite(number) else (math.inf, text)

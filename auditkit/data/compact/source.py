@@ -25,7 +25,8 @@ _MOST_ROUNDED = 4
 class CompactSource:
     """The distinct rows of a source, over the columns that matter, with how often each occurs (`Batch.count`).
 
-    The order of the stored rows is that of their first values' appearance. Names, types and digest are the source's.
+    The stored rows are in the order of their values, whatever the order in the file. Names, types and digest are the
+    source's.
     """
 
     def __init__(
@@ -51,8 +52,10 @@ class CompactSource:
             if prints is not None:
                 prints.add({name: block[name] for name in others}, block.get(roles.target or ""), rows)
         self.fingerprints = None if prints is None else prints.table()
-        codes, self._counts = self._merge()
-        self._table = self._decoded(codes)
+        codes, counts = self._merge()
+        order = self._order(codes)
+        self._counts = counts[order]
+        self._table = self._decoded(codes[order])
         self.rows: int | None = len(self._counts)
 
     @property
@@ -107,6 +110,11 @@ class CompactSource:
     def _encoded(self, block: Sequence[pa.Array]) -> list[IntArray]:
         prepared = self._rounding.prepared(dict(zip(self._names, block, strict=True)))
         return [encoder.codes(prepared[name]) for name, encoder in zip(self._names, self._encoders, strict=True)]
+
+    def _order(self, codes: IntArray) -> IntArray:
+        """The places of the stored rows in the order of their values, first column first."""
+        ranks = [encoder.ranks()[codes[:, place]] for place, encoder in enumerate(self._encoders)]
+        return np.lexsort(ranks[::-1]).astype(np.int64)
 
     def _foresee(self, block: Sequence[pa.Array]) -> None:
         """Round at once where one column of the first block alone makes the distinct rows too many."""
