@@ -19,7 +19,7 @@ from auditkit.cli.progress import progress_for
 @click.option("--positive", metavar="V", help="The favourable label of a binary target.")
 @click.option("--sensitive", multiple=True, metavar="C", help="Column of groups; each is judged separately.")
 @click.option("--max", "maxima", multiple=True, metavar="METRIC=X", help="Upper bound; METRIC@sex=X names one column.")
-@click.option("--min", "minima", multiple=True, metavar="METRIC=X", help="Lower bound; METRIC@sex×race=X also.")
+@click.option("--min", "minima", multiple=True, metavar="METRIC=X", help="Lower bound; @sex×race or @sex*race also.")
 @click.option("--weight", metavar="C", help="Column of row weights.")
 @click.option("--cluster", metavar="C", help="Column that names rows which belong together.")
 @click.option("--id", metavar="C", help="Column that names the entry of each row in the table of --attributes.")

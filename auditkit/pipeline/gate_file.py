@@ -12,14 +12,14 @@ import pyarrow as pa
 
 from auditkit.core.audit import Audit
 from auditkit.core.check import Check
-from auditkit.core.errors import PlanError, Problem, nearest
+from auditkit.core.errors import PlanError, Problem
 from auditkit.core.files import digest_of
 from auditkit.core.progress import Progress
-from auditkit.core.types import INTERSECTION
 from auditkit.data.compact.rounding import Roles
 from auditkit.data.dataset import Dataset
 from auditkit.pipeline.audit import perform
 from auditkit.pipeline.document import Document
+from auditkit.pipeline.gate_words import columns_of, crossed, unknown_metric
 from auditkit.pipeline.load import LoadedPlan, parse_plan
 from auditkit.pipeline.plan import GateSpec, Plan
 from auditkit.pipeline.prepared import Clock, Prepared
@@ -33,7 +33,7 @@ _OVERALL, _GROUPS = "performance.summary", "bias.groups"
 
 @dataclass(frozen=True)
 class Bound:
-    """One `--max` or `--min`: `METRIC=X`, `METRIC@sex=X` or `METRIC@sex×race=X`."""
+    """One `--max` or `--min`: `METRIC=X`, `METRIC@sex=X` or `METRIC@sex×race=X` (or `sex*race`)."""
 
     option: str
     metric: str
@@ -213,13 +213,17 @@ def _gates(request: GateRequest, checks: Sequence[Check]) -> tuple[list[Numbered
     for index, bound in enumerate(request.bounds):
         overall = bound.by is None and bound.metric in offered[_OVERALL]
         if not overall and bound.metric not in offered[_GROUPS]:
-            hint = nearest(bound.metric, sorted(offered[_OVERALL] | offered[_GROUPS]))
-            problems.append(Problem(f"gates[{index}].metric", f"no metric {bound.metric!r}{hint}"))
+            why = unknown_metric(bound.metric, tuple(offered), offered[_OVERALL] | offered[_GROUPS])
+            problems.append(Problem(f"gates[{index}].metric", why))
+            continue
+        by = None if bound.by is None else columns_of(bound.by, request.sensitive)
+        if by is not None and len(by) == 1 and (meant := crossed(by[0], request.sensitive)):
+            problems.append(Problem(f"gates[{index}].by", f"{by[0]!r} is no column of --sensitive; {meant}"))
             continue
         spec = GateSpec(
             check=_OVERALL if overall else _GROUPS,
             metric=bound.metric,
-            by=None if bound.by is None else tuple(bound.by.split(INTERSECTION)),
+            by=by,
             **{bound.option.lstrip("-"): bound.value},
         )
         gates.append((index, spec))

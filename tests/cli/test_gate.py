@@ -268,3 +268,39 @@ def test_a_declared_group_without_rows_stops_an_intersection_too(auditkit: Cli, 
     gated = next(f for f in json.loads((out / "audit.json").read_text())["findings"] if f["gate"])
     assert gated["value"] is None
     assert "Other" in gated["reason"]
+
+
+CROSSED = ["--sensitive", "sex", "--sensitive", "race"]
+
+
+def test_a_star_stands_for_the_cross(auditkit: Cli, good: Path, tmp_path: Path) -> None:
+    answers = [run(auditkit, good, *CROSSED, "--max", f"{EO}@sex{sign}race=0.3") for sign in "×*"]
+    assert [a.code for a in answers] == [0, 0]
+    assert plain(answers[0].out) == plain(answers[1].out)
+    starred = frame().rename(columns={"sex": "sex*race"})
+    starred.to_csv(tmp_path / "starred.csv", index=False)
+    answer = run(auditkit, tmp_path / "starred.csv", "--sensitive", "sex*race", "--max", f"{EO}@sex*race=0.3")
+    assert answer.code == 0
+
+
+@pytest.mark.parametrize("typed", ["sex,race", "sexxrace", "sex x race", "sex+race", "sex race", "race_sex"])
+def test_columns_put_together_otherwise_are_shown_how(auditkit: Cli, good: Path, typed: str) -> None:
+    answer = run(auditkit, good, *CROSSED, "--max", f"{EO}@{typed}=0.3")
+    assert answer.code == 2
+    assert ("write race×sex" if typed.startswith("race") else "write sex×race") in plain(answer.err)
+
+
+@pytest.mark.parametrize(
+    ("metric", "check"),
+    [
+        ("label_rate_difference@sex", "bias.data"),
+        ("true_positive_rate_against_rest", "bias.intersections"),
+        ("smallest_group_share", "bias.data"),
+    ],
+)
+def test_a_metric_of_another_check_is_sent_to_a_plan(auditkit: Cli, good: Path, metric: str, check: str) -> None:
+    answer = run(auditkit, good, "--sensitive", "sex", "--max", f"{metric}=0.3")
+    assert answer.code == 2
+    said = " ".join(plain(answer.err).split())
+    assert f"is a metric of {check}, which `auditkit gate` does not run" in said
+    assert "did you mean" not in said
