@@ -6,7 +6,8 @@ What is too small is decided in `small.py`. `audit.json` keeps every number; it 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 
 from auditkit.core.audit import Audit
 from auditkit.core.figure import Cell, Figure, Point, Series, Table
@@ -115,8 +116,8 @@ def _masked_prose(finding: Finding, small: Small) -> Mapping[str, str]:
     """Every text of the finding, with `3 rows`, `Other: 3` (a small group and its number) and `Other 95.0%` (a group
     whose rates are not shown) made vague."""
     scope, least = finding.scope, f"fewer than {small.least}"
-    of_small = _after(small.groups, scope, r"\d[\d.,]*%?")
-    of_withheld = _after(small.labels, scope, r"\d[\d.,]*%")
+    of_small = _after(small.groups, (scope.split, scope.attribute), r"\d[\d.,]*%?")
+    of_withheld = _after(small.labels, (scope.split, scope.attribute), r"\d[\d.,]*%")
 
     def mask(prose: str) -> str:
         vague = _COUNTED.sub(lambda m: least if small.counts(int(m[1])) else m[1], prose)
@@ -126,9 +127,11 @@ def _masked_prose(finding: Finding, small: Small) -> Mapping[str, str]:
     return {name: mask(prose) for name in _PROSE if (prose := getattr(finding, name))}
 
 
-def _after(groups: Iterable[Group], scope: Scope, numeral: str) -> re.Pattern[str] | None:
-    """A pattern for a number behind the name of one of these groups, None where the attribute has none of them."""
-    names = sorted((g for s, a, g in groups if (s, a) == (scope.split, scope.attribute)), key=len, reverse=True)
+@lru_cache(maxsize=64)  # thousands of groups have as many findings, and all of them the same pattern
+def _after(groups: frozenset[Group], at: tuple[str | None, str | None], numeral: str) -> re.Pattern[str] | None:
+    """A pattern for a number behind the name of one of these groups, None where none of them is of that split and
+    attribute (`at`)."""
+    names = sorted((g for s, a, g in groups if (s, a) == at), key=len, reverse=True)
     either = "|".join(map(re.escape, names))
     return re.compile(rf"((?:{either})['\"”’]?(?: has| with)?[:,]? \(?){numeral}") if names else None
 

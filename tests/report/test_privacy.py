@@ -1,4 +1,5 @@
 import itertools
+import re
 
 import pytest
 
@@ -8,6 +9,7 @@ from auditkit.report.privacy import min_cell, protect
 from tests.report.sample import finding, sample_audit
 
 GROUP = Scope(split="test", attribute="race", groups=("Tiny",))
+COMPILE = re.compile
 
 
 def rate(metric: str, n: int, scope: Scope = GROUP, **fields) -> Finding:
@@ -209,6 +211,17 @@ def test_prose_about_other_things_keeps_its_numbers_but_not_those_of_hidden_grou
     )
     found = protected(told, *confusion("60+", (14, 6, 3, 0)).values())[0]
     assert found.explanation == "'60+' not shown, '25-59' 71.2%, 60+: 23 rows"
+
+
+def test_thousands_of_groups_share_the_pattern_of_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = []
+    monkeypatch.setattr("auditkit.report.privacy.re.compile", lambda *args: compiled.append(args) or COMPILE(*args))
+    rates = [
+        rate("accuracy", 3 if i % 2 else 50, Scope(split="test", attribute="zip", groups=(f"z{i}",)))
+        for i in range(300)
+    ]
+    assert sum(f.value is None for f in protected(*rates)) == 150
+    assert sum("z299" in pattern for pattern, *_ in compiled) == 2
 
 
 @pytest.mark.parametrize(
