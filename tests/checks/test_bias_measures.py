@@ -238,3 +238,4 @@ def test_beyond_two_hundred_groups_measures_are_left_out_unless_asked_for() -> N
     )
     assert not {"f1", "roc_auc_difference"} & {f.metric for f in found}
     assert "f1_difference" in {f.metric for f in BiasGroups().run(asking(evidence_of(test), "f1_difference"))}
+    assert not [table.title for f in found for table in f.tables if table.title.startswith("Ranks")]

@@ -73,7 +73,8 @@ class BiasGroups(Check):
     value are a group of their own. Rates that need a label speak only for the rows that have one; where a label is
     missing, the finding tells the range in which accuracy, true and false positive rates would lie if all were known,
     whatever they are (Manski). With more than 200 groups, metrics that are no rate or mean are measured only where a
-    gate names them; with more than 30 classes, so are rates of single classes.
+    gate names them, and groups are not ranked; with more than 30 classes, rates of single classes are
+    measured only where a gate names them.
 
     Reading:
     Different base rates make it impossible that all of these gaps are 0 at once: decide which one matters for the use

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from auditkit.checks.bias.asking import gap_is_told, value_is_told
-from auditkit.checks.bias.comparison import Comparison
+from auditkit.checks.bias.comparison import MOST_MEASURED, Comparison
 from auditkit.checks.texts import name_of
 from auditkit.core.estimate import Estimate
 from auditkit.core.figure import Cell, Table
@@ -95,8 +95,10 @@ def _worst_groups(comparison: Comparison) -> Table:
 def _ranks(comparison: Comparison, headline: str) -> Table | None:
     """The place of each group by the headline metric (1 is best) and by how often it is selected (1 is most often)."""
     chosen = [s for s in comparison.statistics if s.class_ is None and s.name in (headline, SELECTION)]
-    if len(comparison.groups.labels) < 3:
-        return None  # of two groups the gap says all
+    if not 3 <= len(comparison.groups.labels) <= MOST_MEASURED:
+        return (
+            None  # of two groups the gap says all; ranks of thousands compare millions of pairs, and nobody reads them
+        )
     columns: list[str] = ["group"]
     cells: list[list[Cell]] = [[label] for label in comparison.groups.labels]
     for statistic in chosen:
