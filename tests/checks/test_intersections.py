@@ -168,7 +168,7 @@ def test_small_subgroups_are_counted_listed_and_keep_a_gate_from_passing() -> No
     finding = of(found, "accuracy_difference")
     assert finding.value is not None
     assert not finding.sufficient
-    assert finding.reason == "1 of 6 subgroups have fewer than 10 rows with a label and a prediction"
+    assert finding.reason == "1 of 6 subgroups has fewer than 10 rows with a label and a prediction"
     assert "Male×Other" not in (finding.scope.compared or ())
 
 

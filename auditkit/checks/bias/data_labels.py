@@ -156,7 +156,8 @@ class LabelFindings:
         few = sorted((c for c in cells if c[2] < self.one.least), key=lambda c: c[2])
         named = [self._say("cell", group=g, label=label, rows=count(rows)) for g, label, rows in few[:_MOST_NAMED]]
         told = [self._say("cells_why"), self._say("fewest", cells=", ".join(named))] if few else []
-        words = {"found": len(few), "all": f"{len(cells):,}", "least": self.one.least}
+        has = "has" if len(few) == 1 else "have"
+        words = {"found": len(few), "all": f"{len(cells):,}", "has": has, "least": self.one.least}
         return self.check.finding(
             "small_cells",
             self._scope(),

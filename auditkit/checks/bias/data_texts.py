@@ -50,7 +50,7 @@ MESSAGES: dict[str, str] = {
     "association": "Labels go with {attribute} on {split}: Cramér's V {value}",
     "association_why": "0 where labels do not depend on the group, 1 where the group tells the label; after correction "
     "for what chance alone would show.",
-    "cells": "{attribute} by label on {split}: {found} of {all} combinations have fewer than {least} rows",
+    "cells": "{attribute} by label on {split}: {found} of {all} combinations {has} fewer than {least} rows",
     "cells_why": "What a model learns of a group with a label that few rows have rests on those few, and no rate of it "
     "can be judged.",
     "fewest": "Fewest: {cells}.",

@@ -54,7 +54,7 @@ MESSAGES: dict[str, str] = {
     "unsupported_why": "A subgroup is judged by a rate where at least {least} rows are in its denominator.",
     "below": "Fewer than that have {few}, {rows} in all.",
     "absent": "There is no row here of {absent} that another split or the plan has.",
-    "few": "{few} of {all} have fewer than {least} rows with {what}",
+    "few": "{few} of {all} {has} fewer than {least} rows with {what}",
     "none": "no two subgroups of {attribute} have at least {least} rows with {what}",
     "no_rest": "no subgroup of {attribute} has at least {least} rows with {what}, and as many outside it",
     "cells": "{attribute} could have {subgroups} subgroups, more than the {most} that are looked at",

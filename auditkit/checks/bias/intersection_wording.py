@@ -54,7 +54,7 @@ class Wording:
             return None
         missing = int(np.count_nonzero(~self.compared.supported))
         words = {"few": f"{missing:,}", "all": count(len(self.compared.supported), "subgroup"), "least": self.least}
-        return self.say("few", what=self.statistic.empty, **words)
+        return self.say("few", what=self.statistic.empty, has="has" if missing == 1 else "have", **words)
 
     def scope(self, named: tuple[str, ...], *, all_of_them: bool = False) -> Scope:
         """What the finding is about; which groups it names is left to the data, and no part of its identity.
