@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from auditkit.core.check import Check
 from auditkit.core.errors import Problem, nearest
+from auditkit.core.finding import BASELINES
 from auditkit.core.messages import number
 from auditkit.core.task import Offer, Task
 from auditkit.data.spec import DataSpec
@@ -71,6 +72,8 @@ def reference_problems(
         return found + _baseline_problems(gate, running, task, at)
     if reference.split is not None and reference.split not in splits:
         word = "; `baseline` alone is the majority baseline" if reference.split.startswith("base") else ""
+        if reference.split in BASELINES:
+            word = f"; for the baseline, write {{baseline: {reference.split}}}"
         hint = nearest(reference.split, splits) or word
         found.append(Problem(at, f"the data has no split {reference.split!r}{hint}"))
     if reference.all_rows:

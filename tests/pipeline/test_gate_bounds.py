@@ -87,6 +87,8 @@ def test_a_bound_that_can_fail_is_taken(gate: dict[str, Any]) -> None:
     ("gate", "words"),
     [
         ({"check": OVERALL, "metric": "accuracy", "relative_to": "trian"}, "no split 'trian'; did you mean 'train'?"),
+        ({"check": OVERALL, "metric": "accuracy", "relative_to": "majority"}, "write {baseline: majority}"),
+        ({"check": OVERALL, "metric": "accuracy", "relative_to": "linear"}, "write {baseline: linear}"),
         ({"check": OVERALL, "metric": "accuracy", "relative_to": "test"}, "what the gate itself judges"),
         ({"check": OVERALL, "metric": "matthews_correlation", "relative_to": "train"}, "write `as: difference`"),
         ({"check": OVERALL, "metric": "f1", "relative_to": "baseline"}, "a baseline is measured for accuracy of"),
