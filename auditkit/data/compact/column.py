@@ -56,10 +56,13 @@ class ColumnCodes:
         if not 0 <= high - low < _NEAR or not -_NEAR < low < _NEAR:
             return None
         self._type = array.type
-        places = values.astype(np.int64, copy=False) - low
+        places = values.astype(np.int64, copy=False)
+        places = places - low if low else places
         present = np.flatnonzero(np.bincount(places, minlength=high - low + 1))
         table = np.full(high - low + 1, -1, dtype=np.int64)
         table[present] = self._known((present + low).tolist())
+        if np.array_equal(table, np.arange(len(table))):
+            return np.asarray(places, dtype=np.int64)
         return np.asarray(table[places], dtype=np.int64)
 
     def values(self) -> pa.Array:
