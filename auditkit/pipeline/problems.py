@@ -21,6 +21,13 @@ from auditkit.pipeline.plan import GateSpec, Plan, RunSpec
 from auditkit.pipeline.suite import NumberedGate, gate_problems, select_checks
 from auditkit.pipeline.task import every_task, settle_task
 
+#: Which keys of the data section say what the selectors of a gate may name.
+_KNOWN_BY = {
+    ".by": {"sensitive"},
+    ".split": {"splits"},
+    ".relative_to": {"splits", "sensitive", "groups", "bands"},
+    ".group": {"sensitive", "groups", "bands"},
+}
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -34,8 +41,13 @@ class Parts:
     gates: Sequence[NumberedGate] = ()
     run: RunSpec = field(default_factory=RunSpec)
     trains: bool = False
-    #: False where keys of the data section were wrong: what they would have said must not be missed aloud.
-    whole_data: bool = True
+    #: Keys of the data section that were wrong: what they would have said must not be missed aloud.
+    lost: frozenset[str] = frozenset()
+
+    @property
+    def whole_data(self) -> bool:
+        """Whether all of the data section is there."""
+        return not self.lost
 
     @classmethod
     def of(cls, plan: Plan) -> Parts:
@@ -62,7 +74,7 @@ class Parts:
             else {},
             tuple((i, gate) for i, gate in found if gate is not None),
             trains="train" in tree,
-            whole_data=data is not None and data.model_fields_set == set(tree["data"]),
+            lost=frozenset(DataSpec.model_fields if data is None else set(tree["data"]) - data.model_fields_set),
         )
 
 
@@ -153,8 +165,9 @@ def _in_every_task(
     found = [gate_problems(parts.gates, looked.checks, task, splits, data) for task in tasks]
     everywhere = set.intersection(*({problem.where for problem in problems} for problems in found))
     problems = [p for p in found[0] if p.where in everywhere and not p.where.endswith(".class")]
-    if parts.data is None or not parts.whole_data:  # then not all is known of splits and columns
-        problems = [p for p in problems if not p.where.endswith((".by", ".split", ".group"))]
+    lost = frozenset(DataSpec.model_fields) if parts.data is None else parts.lost
+    unknown = tuple(key for key, known_by in _KNOWN_BY.items() if lost & known_by)
+    problems = [p for p in problems if not p.where.endswith(unknown)]
     return [replace(p, message=p.message.replace(f" for {tasks[0].kind.value}", "")) for p in problems]
 
 

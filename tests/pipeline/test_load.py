@@ -124,3 +124,14 @@ def test_columns_are_named_beside_problems_of_form(tmp_path: Path) -> None:
     (tmp_path / "test.csv").write_text("y,p,sex,rase\n1,1,F,a\n0,1,M,b\n", encoding="utf-8")
     problems = _problems(tmp_path, GOOD.replace("name: demo", "nam: demo"))
     assert any("data.sensitive[1]" in p and "did you mean 'rase'" in p and p.startswith("line 6") for p in problems)
+
+
+def test_a_gate_is_held_back_only_by_what_it_rests_on(tmp_path: Path) -> None:
+    misspelt = GOOD.replace(
+        "gates:\n", "gates:\n  - {check: bias.groups, metric: unlabelled_rate_difference, by: sx, max: 0.1}\n"
+    )
+    found = _problems(tmp_path, misspelt.replace("  target: y\n", "  target: y\n  wieght: w\n"))
+    assert any("wieght" in problem for problem in found)
+    assert any("gates[0].by" in problem and "'sx'" in problem for problem in found)
+    unknown = _problems(tmp_path, misspelt.replace("sensitive: [sex, race]", "sensitive: 3"))
+    assert not any(".by" in problem for problem in unknown)
