@@ -37,7 +37,9 @@ def roc_auc(
     with Student's t on as many degrees of freedom as clusters carry the variance. Where few rows carry DeLong's
     variance (near 0 and 1: fewer than three rows' worth of misrankings; or most rows of a class with one score, and
     fewer than five with another), the wider of it and the score interval of Newcombe (2006, method 5). No interval
-    where all rows of a class are one cluster. Rows whose score is not finite do not count. O(n log n).
+    where all rows of a class are one cluster. Rows whose score is not finite do not count. O(n log n). Raises
+    `ValueError` where `positive` holds anything but true and false (scikit-learn takes the labels first; here the score
+    comes first).
     """
     known = _Ranked.of(score, positive, design)
     if isinstance(known, Estimate):
@@ -158,7 +160,14 @@ class _Ranked:
 
     @classmethod
     def of(cls, score: FloatArray, positive: BoolArray, design: Design) -> _Ranked | Estimate:
-        """The rows that count, or why they can't be ranked."""
+        """The rows that count, or why they can't be ranked. Raises `ValueError` where `positive` is none."""
+        score, positive = np.asarray(score), np.asarray(positive)
+        if positive.dtype != np.bool_:
+            if not np.isin(positive, (0, 1)).all():
+                raise ValueError(
+                    "`positive` must be true or false for each row; is it the score? The score comes first"
+                )
+            positive = positive.astype(np.bool_)
         known = np.isfinite(score) & (True if design.weight is None else design.weight > 0)
         y, n = positive[known], design.rows(known)
         if y.all() or not y.any():

@@ -6,7 +6,7 @@ from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
 from auditkit.core.design import Design
-from auditkit.measures.ranking import roc_auc
+from auditkit.measures.ranking import average_precision, roc_auc
 from tests.measures.samples import assert_sound, covers
 
 
@@ -104,3 +104,12 @@ def test_positives_that_are_all_one_cluster_leave_no_interval():
     assert found.value == pytest.approx(roc_auc(score, y).value)
     assert found.interval is None
     assert "one cluster" in found.reason
+
+
+def test_labels_and_scores_in_the_other_order_are_an_error():
+    rng = np.random.default_rng(0)
+    score, positive = rng.random(50), rng.random(50) < 0.5
+    for measure in (roc_auc, average_precision):
+        with pytest.raises(ValueError, match="is it the score"):
+            measure(positive, score)
+        assert measure(score, positive.astype(int)) == measure(score, positive)
