@@ -221,8 +221,10 @@ def join(
     return {split: JoinedSource(own, table, spec.id or "") for split, own in sources.items()}, problems
 
 
-def attribute_notes(source: Source, joined: Mapping[str, JoinedSource]) -> Iterator[str]:
+def attribute_notes(source: Source | None, joined: Mapping[str, JoinedSource]) -> Iterator[str]:
     """What a reader must know: where columns come from, and how many rows have no entry there. After a pass."""
+    if source is None:
+        return
     if not joined:
         yield f"{source.name} is not used: the splits have every sensitive column themselves"
         return

@@ -92,6 +92,7 @@ class Dataset:
         misspelt = list(population_problems(spec, survey))
         if misspelt:
             raise PlanError(misspelt)
+        told = (*attribute_notes(second, from_second), *surveyed.notes, *population_notes(spec, survey))
         inputs = tuple(_decided(columns, surveyed.untyped_numeric))
         selections = {split: select(split, survey.rows[split], max_rows, seed) for split in sources}
         return cls(
@@ -102,14 +103,7 @@ class Dataset:
             digests={split: source.digest for split, source in sources.items()}
             | ({} if second is None else {ATTRIBUTES: second.digest}),
             rows={split: _rows(sources[split], selection) for split, selection in selections.items()},
-            notes=(
-                *columns.notes,
-                *(() if second is None else attribute_notes(second, from_second)),
-                *surveyed.notes,
-                *population_notes(spec, survey),
-                *_sampling_notes(selections),
-                *compact_notes(sources),
-            ),
+            notes=(*columns.notes, *told, *_sampling_notes(selections), *compact_notes(sources)),
             _sources=sources,
             _selections=selections,
             _layout=Layout(columns, inputs, surveyed.untyped_numeric, survey.bands),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -15,6 +15,7 @@ from auditkit.core.types import FloatArray, IntArray
 from auditkit.measures.intervals import normal_quantile
 from auditkit.measures.moments import Moments
 from auditkit.measures.rates import mean_limits, no_spread
+from auditkit.measures.regression import root_of
 from auditkit.measures.states import ExactSums, aligned, digest_of, ordered
 
 #: Errors above this have a sixth power that no float holds.
@@ -90,7 +91,7 @@ class ErrorMoments:
 
     def root_mean_squared_error(self, confidence: float = 0.95) -> tuple[Estimate, ...]:
         """Root of the mean squared error in each group; its limits are the roots of those."""
-        return tuple(_root(found) for found in self.mean_squared_error(confidence))
+        return tuple(root_of(found) for found in self.mean_squared_error(confidence))
 
     def _means(
         self, first: int, second: int, third: int, confidence: float, *, never_negative: bool
@@ -128,13 +129,3 @@ def _central(n: int, first: Fraction, second: Fraction, third: Fraction) -> tupl
     variance = squares / (n - 1) / n
     cubes = third - 3 * mean * second + 2 * n * mean**3
     return float(mean), float(variance), float(cubes / n**3) / math.sqrt(float(variance)) ** 3
-
-
-def _root(squared: Estimate) -> Estimate:
-    if squared.value is None:
-        return squared
-    root = math.sqrt(squared.value)
-    if squared.low is None or squared.high is None:
-        return replace(squared, value=root)
-    method = f"root of {squared.method}"
-    return replace(squared, value=root, low=math.sqrt(squared.low), high=math.sqrt(squared.high), method=method)

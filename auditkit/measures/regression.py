@@ -73,7 +73,11 @@ def root_mean_squared_error(
 ) -> Estimate:
     """Root of the mean squared error of `prediction` for `target` (`[n]` each), in the target's unit; its limits are
     the roots of those of `mean_squared_error`."""
-    squared = mean_squared_error(target, prediction, design, confidence)
+    return root_of(mean_squared_error(target, prediction, design, confidence))
+
+
+def root_of(squared: Estimate) -> Estimate:
+    """The root of an estimate that is not negative; its limits are the roots of those."""
     if squared.value is None:
         return squared
     root = math.sqrt(squared.value)

@@ -17,7 +17,7 @@ from auditkit.report.view_findings import check_anchor
 
 #: Findings of one kind that a card lists.
 MOST_ITEMS = 40
-_TODO = {
+_ADVICE = {
     Status.FAIL: "todo.fail",
     Status.ERROR: "todo.error",
     Status.INCONCLUSIVE: "todo.inconclusive",
@@ -76,7 +76,7 @@ def _one(finding: Finding, positive: str | None) -> Card:
         requirement=requirement(finding) if finding.gate else "",
         who=affected(finding),
         explanation=clean(finding.explanation),
-        todo=clean(finding.remedy) if finding.remedy else text(_TODO[finding.status]),
+        todo=clean(finding.remedy) if finding.remedy else text(_ADVICE[finding.status]),
         where=f"{family_title(finding.family)} › {check_title(finding.check)}",
         where_anchor=check_anchor(finding.check),
     )
@@ -95,7 +95,7 @@ def _several(findings: Sequence[Finding]) -> Card:
         requirement="",
         who=counted("affected.inputs", len(inputs), features=join(inputs, 8)),
         explanation=clean(first.explanation) if alike else "",
-        todo=clean(first.remedy) if first.remedy else text(_TODO[first.status]),
+        todo=clean(first.remedy) if first.remedy else text(_ADVICE[first.status]),
         where=f"{family_title(first.family)} › {check_title(first.check)}",
         where_anchor=check_anchor(first.check),
         items=tuple(map(_item, findings[:MOST_ITEMS])),
