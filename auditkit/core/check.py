@@ -60,7 +60,8 @@ class Check(BaseModel):
         **more: Any,
     ) -> Finding:
         """A finding about `estimate`. `more` are further fields of `Finding`."""
-        fields = {**estimate_fields(estimate), **more}
+        enough = estimate.sufficient and more.get("sufficient", True)
+        fields = {**estimate_fields(estimate), **more, "sufficient": enough}
         return Finding(
             id=finding_id(self.id, metric, scope),
             check=self.id,

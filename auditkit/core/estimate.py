@@ -23,6 +23,8 @@ class Estimate:
     n: int = 0
     reason: str | None = None
     sampled: bool = True
+    #: False where so few rows stand behind the interval that it may be too narrow: it can't carry a pass.
+    sufficient: bool = True
 
     def __post_init__(self) -> None:
         for name in ("value", "low", "high"):

@@ -16,6 +16,7 @@ from auditkit.core.types import BoolArray
 from auditkit.measures import pairs
 from auditkit.measures.intervals import range_quantile, split_confidence
 from auditkit.measures.moments import TOO_LARGE, Moments, moments
+from auditkit.measures.rates import FEWEST_OF_A_MEAN
 from auditkit.measures.shared import opposed
 
 Form = Literal["difference", "ratio"]
@@ -73,7 +74,7 @@ def gap(
     found = [opposed(m, stat, groups.codes, design) for m, stat in zip(every, chosen, strict=True)]
     defined = np.logical_and.reduce([m.defined for m in found])
     present = groups.sizes() > 0
-    few = np.logical_or.reduce([(m.n < min_group) & m.defined for m in found])
+    few = np.logical_or.reduce([_few(stat, m, min_group) & m.defined for stat, m in zip(chosen, found, strict=True)])
     result = _over(rule, chosen, [m.take(defined) for m in found], _names(groups, defined), confidence, expected)
     result = replace(
         result,
@@ -86,6 +87,12 @@ def gap(
     reason = _missing(result, chosen, found, groups)
     partial = result.estimate if len(result.compared) > 1 else None
     return replace(result, estimate=Estimate.undefined(reason, result.estimate.n), partial=partial)
+
+
+def _few(stat: RowStatistic, found: Moments, min_group: int) -> BoolArray:
+    """Groups that rest on too few rows for a pass, `[G]`."""
+    of_mean = stat.kind == "mean"
+    return np.asarray((found.n < min_group) | (of_mean & (found.units < FEWEST_OF_A_MEAN)), dtype=np.bool_)
 
 
 def _names(groups: Groups, keep: BoolArray) -> tuple[str, ...]:

@@ -12,6 +12,10 @@ from auditkit.core.types import BoolArray, FloatArray
 from auditkit.measures.intervals import FEW_ROWS, clopper_pearson, normal_quantile, student_quantile, wilson
 from auditkit.measures.moments import TOO_LARGE, Moments, moments
 
+#: Fewer units than this may show nothing of a long tail (log losses of confident scores: 10 rows cover 77%, 20 rows
+#: 89%): the interval of their mean is told, but is not enough for a pass.
+FEWEST_OF_A_MEAN = 30
+
 
 def estimate(
     stat: RowStatistic,
@@ -62,7 +66,8 @@ def _estimates(stat: RowStatistic, found: Moments, names: tuple[str, ...], confi
     for at, i in enumerate(known):
         value, n, method = float(some.value[at]), int(some.n[at]), names_of[at]
         if low[at] < high[at] and np.isfinite(high[at] - low[at]):
-            results[i] = Estimate(value, float(low[at]), float(high[at]), confidence, method, n)
+            enough = stat.kind == "proportion" or bool(some.units[at] >= FEWEST_OF_A_MEAN)
+            results[i] = Estimate(value, float(low[at]), float(high[at]), confidence, method, n, sufficient=enough)
         else:
             why = TOO_LARGE if np.isinf(some.variance[at]) else no_spread(n)
             results[i] = Estimate(value, method=method, n=n, reason=f"{names[i]}: {why}")

@@ -263,3 +263,18 @@ def test_a_gap_of_numbers_too_large_to_be_squared_is_not_borrowed_from_other_gro
         assert "too large" in (finding.reason or "")
     assert "Female" in (squared.reason or "")
     assert len(absolute.title) < 200
+
+
+def test_the_loss_of_a_few_rows_carries_no_pass() -> None:
+    rng = np.random.default_rng(0)
+    group = ["few"] * 25 + ["many"] * 400
+    target = rng.integers(0, 2, 425)
+    score = np.clip(np.where(target == 1, 0.8, 0.2) + rng.normal(0, 0.1, 425), 0.01, 0.99)
+    scores = np.column_stack([1 - score, score])
+    split = Split(target, (score >= 0.5).astype(np.int64), scores, groups={"g": group})
+    findings = BiasGroups().run(make_evidence(task_of("binary"), {"test": split}))
+    few = {(f.metric, f.scope.groups) for f in findings if not f.sufficient}
+    assert ("log_loss", ("few",)) in few
+    assert "log_loss_difference" in {metric for metric, _ in few}
+    assert ("log_loss", ("many",)) not in few
+    assert ("accuracy", ("few",)) not in few

@@ -15,10 +15,11 @@ from auditkit.core.estimate import Estimate
 from auditkit.core.figure import Figure, Table
 from auditkit.core.finding import Finding, Scope
 from auditkit.core.messages import number, points
-from auditkit.core.task import GapRule
+from auditkit.core.task import GapRule, RowStatistic
 from auditkit.core.types import Status
 from auditkit.measures.gaps import Gap
 from auditkit.measures.intervals import split_confidence
+from auditkit.measures.rates import FEWEST_OF_A_MEAN
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,9 @@ class GapTeller:
         if gap.partial is not None and gap.partial.value is not None:
             told.append(say("partial", value=change(gap.partial, share=share)))
         if gap.small:
-            told.append(say("small", groups=listed(gap.small), least=self.comparison.min_group))
+            means = any(isinstance(s, RowStatistic) and s.kind == "mean" for s in self.comparison.of(rule))
+            least = max(self.comparison.min_group, FEWEST_OF_A_MEAN if means else 0)
+            told.append(say("small", groups=listed(gap.small), least=least))
         if gap.expected_if_equal is not None and _may_be_equal(rule, gap.estimate):
             expected = 100 * gap.expected_if_equal if share else gap.expected_if_equal
             told.append(say("null", expected=f"{number(expected)} points" if share else number(expected)))

@@ -18,6 +18,7 @@ from auditkit.core.messages import number, percent
 from auditkit.core.task import GroupMeasure, RowStatistic
 from auditkit.core.types import Better
 from auditkit.measures.impact import AdverseImpact, Impact, adverse_impact
+from auditkit.measures.rates import FEWEST_OF_A_MEAN
 
 IMPACT = "adverse_impact_ratio"
 Metric = RowStatistic | GroupMeasure
@@ -41,9 +42,10 @@ def _rate(
 ) -> Finding:
     group, share = comparison.groups.labels[at], reads_as_share(metric)
     told = [meaning(metric.name, metric.class_)]
-    enough = value.n >= comparison.min_group
+    enough = value.n >= comparison.min_group and value.sufficient
     if value.value is not None and not enough:
-        told.append(check.say("few", rows=count(value.n), least=comparison.min_group))
+        least = comparison.min_group if value.sufficient else max(comparison.min_group, FEWEST_OF_A_MEAN)
+        told.append(check.say("few", rows=count(value.n), least=least))
     known = None if ranges is None or metric.class_ is not None else ranges.of_group(metric.name, at)
     if known is not None and ranges is not None:
         low, high = (amount(end, share=True) for end in known)
