@@ -14,6 +14,18 @@ OutputKind = Literal["logits", "probabilities", "values", "labels"]
 
 
 @dataclass(frozen=True)
+class Trusted:
+    """A file whose loading can run code, loaded because somebody named it.
+
+    `by` is "digest" (`--trust`, `--trust-file`) or "code" (`--trust-code`).
+    """
+
+    path: str
+    sha256: str
+    by: Literal["digest", "code"]
+
+
+@dataclass(frozen=True)
 class ModelInfo:
     """What a model says of itself once it is loaded."""
 
@@ -32,6 +44,8 @@ class ModelInfo:
     isolation: str = "none: the model ran in the audit's own process"
     device: str = "cpu"
     description: str = ""
+    #: Files that could run code and were loaded because they were trusted.
+    trusted: tuple[Trusted, ...] = ()
 
 
 @dataclass(frozen=True)

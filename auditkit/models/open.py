@@ -11,10 +11,14 @@ from auditkit.core.model import Model
 from auditkit.models.bundle import read_bundle
 from auditkit.models.skops_file import read_skops
 from auditkit.models.spec import ModelSpec
+from auditkit.models.trust import NOBODY, Trust
 from auditkit.models.worker.client import Timeouts, WorkerModel, open_in_worker
+from auditkit.models.worker.request import OpenRequest
 
 
-def open_model(spec: ModelSpec, *, device: str = "auto", timeouts: Timeouts | None = None) -> Model:
+def open_model(
+    spec: ModelSpec, *, device: str = "auto", trust: Trust = NOBODY, timeouts: Timeouts | None = None
+) -> Model:
     """The model of a plan, loaded in a worker process of its own. Close it when done.
 
     Kinds `torch` (the directory that `auditkit train` leaves; it is also `Differentiable`) and `sklearn` (a skops
@@ -36,7 +40,8 @@ def open_model(spec: ModelSpec, *, device: str = "auto", timeouts: Timeouts | No
 def _open(kind: Literal["torch", "sklearn"], path: Path, device: str, timeouts: Timeouts | None) -> WorkerModel:
     (read_bundle if kind == "torch" else read_skops)(path)
     digest = sha256_tree(path)
-    model = open_in_worker(kind, path, device, digest, timeouts)
+    request = OpenRequest("trained" if kind == "torch" else "skops", path, device)
+    model = open_in_worker(request, digest, timeouts=timeouts)
     if sha256_tree(path) != digest:
         model.close()
         raise InputRefusedError(f"{path}: changed while it was loaded; try again once nothing writes to it")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,11 @@ def _check_loaders(schema: Any, where: str) -> None:
                 raise InputRefusedError(
                     f"{where}: {name} is built by {str(loader)[:50]!r}; the file is forged or broken"
                 )
+
+
+def open_skops(path: Path, device: str, options: Mapping[str, Any]) -> EstimatorModel:
+    """`load_skops` for the table of loaders."""
+    return load_skops(path)
 
 
 def load_skops(path: Path) -> EstimatorModel:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import safetensors.torch
@@ -124,6 +125,11 @@ def load_trained(path: Path, device: str = "auto") -> TrainedModel:
             raise InputRefusedError(f"{path / WEIGHTS}: tensor {name!r} holds NaN or infinite weights; train it again")
     network.load_state_dict(weights, assign=True)
     return TrainedModel(bundle.description, network, where)
+
+
+def open_trained(path: Path, device: str, options: Mapping[str, Any]) -> TrainedModel:
+    """`load_trained` for the table of loaders."""
+    return load_trained(path, device)
 
 
 def _check_keys(bundle: Bundle, network: TabularNetwork) -> None:

@@ -19,6 +19,7 @@ from auditkit.models.spec import ModelSpec
 from auditkit.models.trained import load_trained
 from auditkit.models.worker import process
 from auditkit.models.worker.client import Timeouts, WorkerModel, open_in_worker
+from auditkit.models.worker.request import OpenRequest
 
 from .tables import CLASSES, batch_of
 
@@ -40,7 +41,7 @@ def fake(monkeypatch):
     def start(mode: str) -> WorkerModel:
         script = str(Path(__file__).with_name("fake_child.py"))
         monkeypatch.setattr(process, "child_command", lambda fd: [sys.executable, script, mode, str(fd)])
-        models.append(open_in_worker("torch", Path("model"), "cpu", "0" * 64, SHORT))
+        models.append(open_in_worker(OpenRequest("trained", Path("model"), "cpu"), "0" * 64, timeouts=SHORT))
         return models[-1]
 
     yield start
@@ -230,8 +231,8 @@ def test_a_file_that_changes_while_it_loads_is_refused_and_no_process_is_left(bu
     shutil.copytree(bundle, copy)
     started = []
 
-    def swapped(*arguments):
-        started.append(open_in_worker(*arguments))
+    def swapped(*arguments, **more):
+        started.append(open_in_worker(*arguments, **more))
         (copy / "model.safetensors").write_bytes(b"another model")
         return started[0]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any, Literal, Self
 
@@ -11,9 +10,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from auditkit.core.errors import InputRefusedError, ModelCrashedError, PlanError
-from auditkit.core.model import Attribution, ModelInfo, Outputs
+from auditkit.core.model import Attribution, ModelInfo, Outputs, Trusted
 from auditkit.core.types import Batch, IntArray
 from auditkit.models.worker.process import WorkerProcess, printable
+from auditkit.models.worker.request import OpenRequest
 from auditkit.models.worker.wire import Frame, WireError, pack_batch, unpack_strings
 
 ISOLATION = (
@@ -40,7 +40,7 @@ class _Info(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    kind: Literal["torch", "sklearn"]
+    kind: Literal["torch", "sklearn", "python"]
     outputs: Literal["logits", "probabilities", "values", "labels"]
     parameters: int | None = Field(default=None, ge=0)
     classes: tuple[_Name, ...] | None = Field(default=None, max_length=100_000)
@@ -166,33 +166,39 @@ class DifferentiableWorkerModel(WorkerModel):
 
 
 def open_in_worker(
-    kind: Literal["torch", "sklearn"], path: Path, device: str, sha256: str, timeouts: Timeouts | None = None
+    request: OpenRequest, sha256: str, trusted: tuple[Trusted, ...] = (), timeouts: Timeouts | None = None
 ) -> WorkerModel:
-    """Start a worker and let it open the model.
+    """Start a worker and let it open the model, whose digest is `sha256`; `trusted` is what had to be trusted for it.
 
     Raises `InputRefusedError`, `PlanError` (the device), or `ModelCrashedError`; no process is left then.
     """
     timeouts = timeouts or Timeouts()
-    process = WorkerProcess(str(path))
+    name = str(request.path)
+    process = WorkerProcess(name)
     try:
-        request = Frame("open", {"kind": kind, "path": str(path.resolve()), "device": device})
-        answer = process.ask(request, timeouts.open, "it loaded the model")
-        raise_error(answer, str(path), "while it loaded the model")
-        info = _parse_info(answer, kind, str(path))
+        fields = {
+            "loader": request.loader,
+            "path": str(request.path.resolve()),
+            "device": request.device,
+            "options": dict(request.options),
+        }
+        answer = process.ask(Frame("open", fields), timeouts.open, "it loaded the model")
+        raise_error(answer, name, "while it loaded the model")
+        info = _parse_info(answer, name)
     except BaseException:
         process.close()
         raise
-    info = replace(info, sha256=sha256, isolation=ISOLATION)
+    info = replace(info, sha256=sha256, isolation=ISOLATION, trusted=trusted)
     return (DifferentiableWorkerModel if info.differentiable else WorkerModel)(process, info, timeouts)
 
 
-def _parse_info(answer: Frame, kind: str, name: str) -> ModelInfo:
+def _parse_info(answer: Frame, name: str) -> ModelInfo:
     try:
         found = _Info.model_validate(answer.fields.get("info"))
     except ValidationError:
         raise ModelCrashedError(f"{name}: its process described no model") from None
-    if answer.op != "opened" or found.kind != kind:
-        raise ModelCrashedError(f"{name}: its process described another model")
+    if answer.op != "opened":
+        raise ModelCrashedError(f"{name}: its process described no model")
     return ModelInfo(**{**found.model_dump(), "description": printable(found.description)})
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from auditkit.core.errors import AuditkitError, InputRefusedError, PlanError
 from auditkit.core.model import Differentiable, Model
 from auditkit.models.worker import limits
+from auditkit.models.worker.loaders import LOADERS
 from auditkit.models.worker.wire import ConnectionLostError, Frame, pack_strings, receive, send, unpack_batch
 
 MAX_MESSAGE = 2_000
@@ -59,16 +60,15 @@ def _error_fields(error: Exception) -> dict[str, str]:
 def _open(fields: dict[str, Any]) -> Model:
     path = Path(fields["path"])
     size = sum(p.stat().st_size for p in path.iterdir() if p.is_file()) if path.is_dir() else path.stat().st_size
-    if fields["kind"] == "torch":
+    loader = LOADERS[fields["loader"]]
+    gpu = False
+    if loader.torch:
         from auditkit.models.device import resolve_device
-        from auditkit.models.trained import load_trained
 
-        limits.bound_memory(size, gpu=resolve_device(fields["device"]).type != "cpu")
-        return load_trained(path, fields["device"])
-    from auditkit.models.skops_file import load_skops
-
-    limits.bound_memory(size, gpu=False)
-    return load_skops(path)
+        gpu = resolve_device(fields["device"]).type != "cpu"
+    loader.prepare()
+    limits.bound_memory(size, gpu=gpu)
+    return loader.load(path, fields["device"], fields["options"])
 
 
 def _predict(model: Model, request: Frame) -> Frame:
