@@ -14,10 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from auditkit.core.errors import InputRefusedError
 from auditkit.core.types import TaskKind
+from auditkit.models.prechecks.safetensors_file import SafetensorsHeader, read_header
 from auditkit.models.preprocessing import Finite, Name, Preprocessing
 from auditkit.models.reading import MEGABYTE, parse_json, read_regular
 from auditkit.models.refuse import refuse_code
-from auditkit.models.safetensors_check import SafetensorsHeader, read_header
 
 SCHEMA: Literal["auditkit.model/1"] = "auditkit.model/1"
 DESCRIPTION, WEIGHTS, HISTORY = "model.json", "model.safetensors", "history.parquet"

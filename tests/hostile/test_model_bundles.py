@@ -10,7 +10,8 @@ import pytest
 import safetensors.torch
 import torch
 
-from auditkit.models.safetensors_check import read_header
+from auditkit.core.errors import InputRefusedError
+from auditkit.models.prechecks.safetensors_file import read_header
 from auditkit.models.trained import load_trained
 from tests.models.hostile_files import refused
 
@@ -30,13 +31,21 @@ MALFORMED = {
     "seven bytes": (b"1234567", "too few"),
     "header beyond the file": (pack({}, length=10**6), "its header would be 1,000,000 bytes"),
     "header of 2^63": (pack({}, length=1 << 63), "not a safetensors file"),
-    "no JSON": (pack(b"{nope"), "not valid JSON"),
+    "no JSON": (pack(b"{nope}"), "not valid JSON"),
+    "cut off": (pack(b'{"a": 1'), "not a JSON object, padded with spaces"),
+    "a space before": (pack(b" {}"), "not a JSON object, padded with spaces"),
+    "a byte order mark": (pack(b"\xef\xbb\xbf{}"), "not a JSON object, padded with spaces"),
+    "padded with NUL": (pack(b"{}\0\0"), "not a JSON object, padded with spaces"),
+    "padded with lines": (pack(b"{}\n\n"), "not a JSON object, padded with spaces"),
     "no UTF-8": (pack(b'{"\xff": 1}'), "not valid JSON"),
     "NaN": (pack(b'{"a": NaN}'), "NaN is not a JSON number"),
-    "deep": (pack(b"[" * 200_000), "nested too deeply"),
-    "a list": (pack([]), "not an object"),
+    "deep": (pack(b'{"a":' + b"[" * 200_000 + b"}"), "nested too deeply"),
+    "a list": (pack([]), "not a JSON object"),
     "twice": (pack(b'{"a": 1, "a": 2}'), "'a' stands there twice"),
+    "twice in a tensor": (pack(b'{"a": {"dtype": "F32", "dtype": "U8"}}'), "'dtype' stands there twice"),
+    "twice in the metadata": (pack(b'{"__metadata__": {"b": "", "b": ""}}'), "'b' stands there twice"),
     "metadata": (pack({"__metadata__": {"a": 1}}), "no table of strings"),
+    "metadata null": (pack({"__metadata__": None}), "no table of strings"),
     "no table": (pack({"a": 3}), "tensor 'a': expected exactly"),
     "a field more": (pack({"a": tensor(code="x")}, bytes(4)), "expected exactly"),
     "unknown type": (pack({"a": tensor("C64")}, bytes(4)), "unknown type 'C64'"),
@@ -55,10 +64,13 @@ MALFORMED = {
     "trailing bytes": (pack({"a": tensor()}, bytes(5)), "bytes that belong to no tensor"),
     "gap": (pack({"a": tensor(offsets=(4, 8))}, bytes(8)), "leaves a gap"),
     "overlap": (pack({"a": tensor(), "b": tensor(offsets=(0, 4))}, bytes(4)), "overlaps"),
-    "a million empty": (
+    "100,001 empty": (
         pack({f"t{i}": tensor(shape=(0,), offsets=(0, 0)) for i in range(100_001)}),
         "100,001 tensors, more than",
     ),
+    "a million empty": (pack(b"{" + b'"a":{},' * 1_000_000 + b"}"), "more parts than 100,000 tensors"),
+    "a million lists": (pack(b'{"a":[' + b"[]," * 1_000_000 + b"0]}"), "more parts than 100,000 tensors"),
+    "a million quotes": (pack(b'{"' + b'\\"' * 1_000_000 + b"}"), "not valid JSON"),
 }
 
 
@@ -78,6 +90,31 @@ def test_the_check_reads_what_the_library_writes():
     assert header.tensors["c"].dtype == "BF16"
     assert header.metadata == {"k": "v"}
     assert header.elements == 10
+
+
+def test_what_the_format_allows_is_read():
+    """Padding with spaces, a scalar, tensors at odd offsets, long texts of braces: the library reads them, too."""
+    header = {
+        "__metadata__": {"long": '{"[,' * 1_000_000},
+        "a": tensor("U8", (1,), (0, 1)),
+        "b": tensor("F32", (), (1, 5)),
+    }
+    content = pack(json.dumps(header).encode() + b"     ", b"\x07" + struct.pack("<f", 1.5))
+    found = read_header(io.BytesIO(content), len(content), "x")
+    assert {name: entry.shape for name, entry in found.tensors.items()} == {"a": (1,), "b": ()}
+    loaded = safetensors.torch.load(content)
+    assert (loaded["a"].item(), loaded["b"].item()) == (7, 1.5)
+
+
+def test_a_header_of_100_mb_is_refused_unread(tmp_path):
+    path = tmp_path / "model.safetensors"
+    with path.open("wb") as stream:
+        stream.write(struct.pack("<Q", 100_000_000))
+        stream.truncate(200_000_000)
+    with path.open("rb") as stream:
+        with pytest.raises(InputRefusedError, match="its header would be 100,000,000 bytes long"):
+            read_header(stream, 200_000_000, "x")
+        assert stream.tell() == 8
 
 
 def weights_of(bundle: Path) -> dict[str, torch.Tensor]:

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from auditkit.core.errors import InputRefusedError
 from auditkit.core.files import write_bytes
+from auditkit.models.prechecks.safetensors_file import read_header
 from auditkit.models.reading import parse_json, read_regular
-from auditkit.models.safetensors_check import read_header
 from auditkit.models.train.history import Epoch
 
 _LIMIT = 256 << 30

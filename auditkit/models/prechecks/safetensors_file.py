@@ -1,12 +1,14 @@
 """The header of a safetensors file, checked before any library reads the file.
 
-Format: https://github.com/huggingface/safetensors#format. The library itself accepts duplicate keys (the last wins)
-and a million empty tensors; what passes here is one plain table of tensors that tile the file exactly.
+Format: https://github.com/huggingface/safetensors#format. The library itself accepts duplicate keys (the last wins),
+white space around the header, and a million empty tensors; what passes here is one plain table of tensors that tile
+the file exactly. Offsets need no alignment: the format asks for none, and the library reads tensors at odd offsets.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +25,11 @@ ITEM_SIZES = {
 MAX_HEADER = 32 * MEGABYTE
 MAX_TENSORS = 100_000
 MAX_DIMENSIONS = 8
+#: A text in JSON; one without an end takes the rest, so that looking for texts stays linear in the header's length.
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+#: Marks of JSON that a table of `MAX_TENSORS` tensors can hold outside of its texts. 32 MiB of nothing but empty lists
+#: would take thirty times their length once they are parsed.
+_MARKS = {b"{": MAX_TENSORS + 2, b"[": 2 * MAX_TENSORS + 2, b",": (MAX_DIMENSIONS + 4) * MAX_TENSORS}
 
 
 @dataclass(frozen=True)
@@ -56,16 +63,16 @@ class SafetensorsHeader:
 def read_header(stream: BinaryIO, size: int, where: str) -> SafetensorsHeader:
     """Read and check the header of a safetensors file of `size` bytes.
 
-    Checked: the header's length, valid JSON without duplicate keys, a bounded number of tensors, known types, sizes
-    that match shape and type, offsets in range that tile the data without gap, overlap or trailing bytes.
-    Raises `InputRefusedError` that starts with `where` and names the tensor.
+    Checked: the header's length, its first and last bytes, valid JSON without duplicate keys, a bounded number of
+    tensors, known types, sizes that match shape and type, offsets in range that tile the data without gap, overlap or
+    trailing bytes. Raises `InputRefusedError` that starts with `where` and names the tensor.
     """
     if size < 8:
         raise InputRefusedError(f"{where}: {size} bytes are too few for a safetensors file; is it truncated?")
     (length,) = struct.unpack("<Q", stream.read(8))
     if length > min(MAX_HEADER, size - 8):
         raise InputRefusedError(f"{where}: not a safetensors file (its header would be {length:,} bytes long)")
-    header = parse_json(stream.read(length), f"{where}: header")
+    header = parse_json(_bounded(stream.read(length), where), f"{where}: header")
     if not isinstance(header, dict):
         raise InputRefusedError(f"{where}: header is a JSON {type(header).__name__}, not an object")
     metadata = _metadata(header.pop("__metadata__", {}), where)
@@ -74,6 +81,16 @@ def read_header(stream: BinaryIO, size: int, where: str) -> SafetensorsHeader:
     tensors = {name: _entry(value, f"{where}: tensor {name[:100]!r}") for name, value in header.items()}
     _check_tiling(tensors, size - 8 - length, where)
     return SafetensorsHeader(tensors, metadata)
+
+
+def _bounded(text: bytes, where: str) -> bytes:
+    """The header as it came, where it has the form of one and can't become large once it is parsed."""
+    if not text.startswith(b"{") or not text.rstrip(b" ").endswith(b"}"):
+        raise InputRefusedError(f"{where}: header is not a JSON object, padded with spaces at most")
+    bare = _TEXT.sub(b'""', text)
+    if any(bare.count(mark) > most for mark, most in _MARKS.items()):
+        raise InputRefusedError(f"{where}: a header of more parts than {MAX_TENSORS:,} tensors have; no more are read")
+    return text
 
 
 def _metadata(value: Any, where: str) -> dict[str, str]:
