@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -23,7 +24,17 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"line {self.line}: " if self.line is not None else ""
-        return f"{place}{self.where}: {self.message}" if self.where else f"{place}{self.message}"
+        where, message = _one_line(self.where, _WHERE), _one_line(self.message, _MESSAGE)
+        return f"{place}{where}: {message}" if where else f"{place}{message}"
+
+
+#: Keys and values that a plan or a file gave are quoted up to here.
+_WHERE, _MESSAGE = 200, 1_000
+
+
+def _one_line(text: str, most: int) -> str:
+    cut = text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
+    return cut.replace("\n", "\\n").replace("\r", "\\r")
 
 
 class PlanError(AuditkitError):
@@ -66,6 +77,10 @@ class ModelCrashedError(UnfinishedError):
 
 class MissingEvidenceError(AuditkitError):
     """A check asked for evidence that was not collected; the message says why it is missing."""
+
+
+#: What the operating system answers where a disk is full or broken: never the user's choice of a directory.
+DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -6,29 +6,44 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 TEMPORARY_PREFIX = ".auditkit-tmp-"
 
 
+def _temporary(directory: Path) -> str:
+    """The name of a new empty file in `directory`, with the rights that the user's umask gives to any file."""
+    name = os.path.join(directory, f"{TEMPORARY_PREFIX}{uuid.uuid4().hex[:16]}")
+    os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666))
+    return name
+
+
+def _sync_file(name: str) -> None:
+    with open(name, "rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def _forget(names: Iterable[str]) -> None:
+    """Remove what was not finished. What can't be removed now goes at the start of the next run."""
+    for name in names:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+
+
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[str]:
     """The name of a temporary file beside `path`; on leaving it is synced and renamed, or removed on an error."""
-    descriptor, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
-    os.close(descriptor)
+    name = _temporary(path.parent)
     try:
         yield name
-        with open(name, "rb") as stream:
-            os.fsync(stream.fileno())
-        os.chmod(name, 0o644)
+        _sync_file(name)
         os.replace(name, path)
         sync_directory(path.parent)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
+        _forget([name])
         raise
 
 
@@ -65,6 +80,23 @@ def write_through(path: Path, writer: Callable[[str], object]) -> None:
         writer(name)
 
 
+def write_together(directory: Path, contents: Mapping[str, bytes]) -> None:
+    """Write several files of one directory. All lie on the disk before the first takes its name: a disk that is full
+    leaves every old file as it was."""
+    staged: dict[str, str] = {}
+    try:
+        for name, content in contents.items():
+            staged[name] = _temporary(directory)
+            Path(staged[name]).write_bytes(content)
+            _sync_file(staged[name])
+        for name, temporary in staged.items():
+            os.replace(temporary, directory / name)
+        sync_directory(directory)
+    except BaseException:
+        _forget(staged.values())
+        raise
+
+
 def remove_temporaries(directory: Path) -> None:
     """Remove what a killed run left half-written below `directory`."""
     for stray in directory.rglob(f"{TEMPORARY_PREFIX}*"):
@@ -79,11 +111,21 @@ def sha256_file(path: Path) -> str:
 
 def sha256_tree(path: Path) -> str:
     """Digest of a file, or of a directory's sorted manifest of relative paths and file digests."""
-    if path.is_file():
-        return sha256_file(path)
+    return sha256_file(path) if path.is_file() else manifest_digest(file_digests(path))
+
+
+def file_digests(path: Path) -> dict[str, str]:
+    """The digest of every file of a directory, by its relative path with `/`, in the order of the manifest."""
+    entries = sorted(entry for entry in path.rglob("*") if entry.is_file())
+    return {entry.relative_to(path).as_posix(): sha256_file(entry) for entry in entries}
+
+
+def manifest_digest(files: Mapping[str, str]) -> str:
+    """Digest of a manifest that `file_digests` made: a line for each file, its path, a NUL byte, its digest."""
     digest = hashlib.sha256()
-    for entry in sorted(p for p in path.rglob("*") if p.is_file()):
-        digest.update(f"{entry.relative_to(path).as_posix()}\0{sha256_file(entry)}\n".encode())
+    for name, sha256 in files.items():
+        # A name that is no UTF-8 goes in as the bytes that it is on the disk.
+        digest.update(f"{name}\0{sha256}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 

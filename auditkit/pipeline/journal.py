@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -9,6 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from auditkit.core.errors import UnfinishedError
+from auditkit.core.files import write_bytes
 
 GENESIS = "0" * 64
 
@@ -46,7 +50,7 @@ def _parse(line: bytes, sequence: int, previous: str) -> Entry | None:
         return None
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(record, dict) or record.get("previous") != previous or record.get("sequence") != sequence:
         return None
@@ -54,18 +58,36 @@ def _parse(line: bytes, sequence: int, previous: str) -> Entry | None:
 
 
 class Journal:
-    """Appends to a journal file; what a kill tore off is cut away first. A link in its place is not followed."""
+    """Appends to a journal file; what a kill tore off is cut away first. A link in its place is not followed.
+
+    A line is on the disk, or not in the file at all: one that could not be written whole is taken back. Where lines
+    were altered, the file as it was found is kept beside it before they are cut away.
+    """
 
     def __init__(self, path: Path) -> None:
+        """Raises `OSError` where the file can't be opened or written."""
         self.path = path
-        self._stream = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644), "ab")
-        self.entries, size = read_journal(path)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        self._descriptor: int | None = os.open(path, flags, 0o666)
+        try:
+            self.entries, self._size = read_journal(path)
+            if os.fstat(self._descriptor).st_size != self._size:
+                self._keep_altered()
+                self._cut()
+        except BaseException:
+            self.close()
+            raise
         self._previous = self.entries[-1].digest if self.entries else GENESIS
-        if self._stream.tell() != size:
-            self._stream.truncate(size)
 
     def record(self, event: str, **fields: Any) -> None:
-        """Append one line and make it survive a power failure."""
+        """Append one line and make it survive a power failure.
+
+        Raises `OSError` where it can't be written, `UnfinishedError` where the file is no longer in its place: a run
+        whose directory was removed or replaced must not write into what stands there now.
+        """
+        if self._descriptor is None:
+            raise ValueError("the journal is closed")
+        self._require_place(self._descriptor)
         record = {
             "sequence": len(self.entries),
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -74,12 +96,46 @@ class Journal:
             "previous": self._previous,
         }
         line = (json.dumps(record, ensure_ascii=True, default=str) + "\n").encode()
-        self._stream.write(line)
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
+        if os.fstat(self._descriptor).st_size != self._size:
+            self._cut()  # an interrupted write of ours
+        try:
+            _write_all(self._descriptor, line)
+            os.fsync(self._descriptor)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self._cut()
+            raise
+        self._size += len(line)
         self._previous = hashlib.sha256(line).hexdigest()
         self.entries.append(Entry(record["sequence"], event, record, self._previous))
 
     def close(self) -> None:
-        """Close the file."""
-        self._stream.close()
+        """Close the file; safe to call twice."""
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            os.close(descriptor)
+
+    def _cut(self) -> None:
+        assert self._descriptor is not None
+        os.ftruncate(self._descriptor, self._size)
+
+    def _keep_altered(self) -> None:
+        """Keep a journal in which more than a torn last line is wrong: somebody may want to know what it said."""
+        content = self.path.read_bytes()
+        if b"\n" in content[self._size :]:
+            write_bytes(self.path.with_name(f"superseded-{self.path.name}"), content)
+
+    def _require_place(self, descriptor: int) -> None:
+        try:
+            if os.path.samestat(os.stat(self.path, follow_symlinks=False), os.fstat(descriptor)):
+                return
+        except FileNotFoundError:
+            pass
+        raise UnfinishedError(f"{self.path.parent}: was removed or replaced while the audit ran; run again")
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    """Write all of it; a disk that is nearly full takes a part and refuses the rest."""
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
 import os
 import re
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
 
-from auditkit.core.errors import PlanError
+from auditkit.core.errors import DISK_ERRORS, PlanError, UnfinishedError
 from auditkit.core.files import remove_temporaries
+from auditkit.core.locks import Lock
 from auditkit.pipeline.journal import read_journal
 
 JOURNAL = "journal.jsonl"
@@ -37,11 +37,6 @@ def choose_directory(name: str, out: Path | None, resume: bool, parent: Path = P
     return parent / f"{slug(name)}-{datetime.now(UTC):%Y-%m-%d}-{uuid.uuid4().hex[:6]}"
 
 
-def open_unlinked(path: Path) -> IO[bytes]:
-    """Open a file of ours to append to. Raises `OSError` where somebody put a link in its place."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644), "ab")
-
-
 def _has_results(path: Path, content: Sequence[str]) -> bool:
     """Whether an earlier run left anything: one that was refused before it scored a row left only its journal."""
     if set(content) - {JOURNAL, EVIDENCE}:
@@ -56,38 +51,40 @@ class RunDirectory:
         self.path = path
         self._resume = resume
         self._inputs = inputs
-        self._lock: IO[bytes] | None = None
+        self._lock: Lock | None = None
 
     def __enter__(self) -> RunDirectory:
+        """Raises `PlanError` where the directory can't be had, `OSError` where the disk is full or broken."""
         self._refuse_files()
         existed = self.path.is_dir()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = open_unlinked(self.path / LOCK)
+            self._lock = Lock(self.path / LOCK)
+        except BlockingIOError:
+            raise PlanError(f"--out {self.path}: another run is writing there; wait, or choose another") from None
         except OSError as error:
+            if error.errno in DISK_ERRORS:
+                raise
             raise PlanError(f"--out {self.path}: can't be written: {error.strerror}") from None
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._lock.close()
-            raise PlanError(f"--out {self.path}: another run is writing there; wait, or choose another") from None
-        try:
             self._refuse_foreign()
-        except PlanError:
-            self._unlock()
+            remove_temporaries(self.path)
+        except BaseException:
+            self._lock.release()
             if not existed:
-                self.path.rmdir()
+                with contextlib.suppress(OSError):
+                    self.path.rmdir()
             raise
-        remove_temporaries(self.path)
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._unlock()
-
-    def _unlock(self) -> None:
         assert self._lock is not None
-        (self.path / LOCK).unlink(missing_ok=True)
-        self._lock.close()
+        self._lock.release()
+
+    def require_held(self) -> None:
+        """Raises `UnfinishedError` where somebody removed or replaced the directory since it was locked."""
+        if self._lock is None or not self._lock.held:
+            raise UnfinishedError(f"{self.path}: was removed or replaced while the audit ran; run again")
 
     def _refuse_files(self) -> None:
         path = self.path

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from auditkit.core.errors import PlanError
+from auditkit.core.errors import DISK_ERRORS, PlanError
 from auditkit.core.files import TEMPORARY_PREFIX, remove_temporaries
+from auditkit.core.locks import Lock
 from auditkit.models.bundle import DESCRIPTION, HISTORY, WEIGHTS
 
 _LOCK, _CACHE, _CHECKPOINT = ".lock", ".cache", ".checkpoint"
@@ -48,28 +48,35 @@ def claimed(out: Path, *, resume: bool) -> Iterator[Workspace]:
     """Claim `out` for one training; the cache is removed on leaving, the checkpoint stays until it is forgotten.
 
     Raises `PlanError` where `out` is a file, holds something else, holds a model or an unfinished training (without
-    `resume`), can't be written, or is in use.
+    `resume`), can't be written, or is in use; `OSError` where the disk is full or broken.
     """
     _check(out, resume)
+    lock = _lock(out)
+    workspace = Workspace(out)
+    try:
+        _check(out, resume)  # again: a training that held the lock until now may have left a model
+        remove_temporaries(out)
+        shutil.rmtree(workspace.cache, ignore_errors=True)
+        workspace.cache.mkdir()
+        workspace.checkpoint.parent.mkdir(exist_ok=True)
+        yield workspace
+    finally:
+        shutil.rmtree(workspace.cache, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            workspace.checkpoint.parent.rmdir()
+        lock.release()
+
+
+def _lock(out: Path) -> Lock:
     try:
         out.mkdir(parents=True, exist_ok=True)
-        lock = (out / _LOCK).open("w")
+        return Lock(out / _LOCK)
+    except BlockingIOError:
+        raise PlanError(f"--out: {out} is in use by another training; wait for it, or name another directory") from None
     except OSError as error:
+        if error.errno in DISK_ERRORS:
+            raise
         raise PlanError(f"--out: {out} can't be written ({error.strerror})") from None
-    workspace = Workspace(out)
-    with lock:
-        _lock(lock.fileno(), out)
-        try:
-            remove_temporaries(out)
-            shutil.rmtree(workspace.cache, ignore_errors=True)
-            workspace.cache.mkdir()
-            workspace.checkpoint.parent.mkdir(exist_ok=True)
-            yield workspace
-        finally:
-            shutil.rmtree(workspace.cache, ignore_errors=True)
-            with contextlib.suppress(OSError):
-                workspace.checkpoint.parent.rmdir()
-            (out / _LOCK).unlink(missing_ok=True)
 
 
 def _check(out: Path, resume: bool) -> None:
@@ -89,14 +96,3 @@ def _check(out: Path, resume: bool) -> None:
         raise PlanError(f"--out: {out} holds an unfinished training; go on with --resume, or name another directory")
     if names - {_LOCK, _CACHE}:
         raise PlanError(f"--out: {out} holds parts of a model; name another directory, or remove it")
-
-
-def _lock(descriptor: int, out: Path) -> None:
-    if os.name != "posix":
-        return
-    import fcntl
-
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise PlanError(f"--out: {out} is in use by another training; wait for it, or name another directory") from None
