@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 from auditkit.core.errors import InputRefusedError
 
@@ -27,10 +29,11 @@ def resolve_inside(path: Path, root: Path | None) -> Path:
     return resolved
 
 
-def read_regular(path: Path, *, limit: int, root: Path | None = None) -> bytes:
-    """The bytes of a regular file of at most `limit` bytes, which stays inside `root` once links are followed.
+@contextlib.contextmanager
+def open_regular(path: Path, *, root: Path | None = None) -> Iterator[tuple[BinaryIO, int]]:
+    """A regular file, open for reading, and its size; it stays inside `root` once links are followed.
 
-    Raises `InputRefusedError` for anything else: an absent file, a pipe, a device, a directory, a file too large.
+    Raises `InputRefusedError` for anything else: an absent file, a pipe, a device, a directory.
     """
     resolved = resolve_inside(path, root)
     try:
@@ -41,10 +44,19 @@ def read_regular(path: Path, *, limit: int, root: Path | None = None) -> bytes:
         status = os.fstat(stream.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise InputRefusedError(f"{path}: not a regular file (a directory, a pipe or a device)")
-        if status.st_size > limit:
-            raise InputRefusedError(f"{path}: {status.st_size:,} bytes, more than the {limit:,} that are read")
-        content = stream.read(status.st_size + 1)
-    if len(content) != status.st_size:
+        yield stream, status.st_size
+
+
+def read_regular(path: Path, *, limit: int, root: Path | None = None) -> bytes:
+    """The bytes of a regular file of at most `limit` bytes, which stays inside `root` once links are followed.
+
+    Raises `InputRefusedError` for anything else: what `open_regular` refuses, a file too large, one that changes.
+    """
+    with open_regular(path, root=root) as (stream, size):
+        if size > limit:
+            raise InputRefusedError(f"{path}: {size:,} bytes, more than the {limit:,} that are read")
+        content = stream.read(size + 1)
+    if len(content) != size:
         raise InputRefusedError(f"{path}: changed while it was read; try again once nothing writes to it")
     return content
 
