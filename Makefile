@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Small models run faster on one thread.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test quick lint types layers pytest clean
+.PHONY: demo test quick lint types layers pytest lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/auditkit demo
@@ -39,6 +39,13 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test]"
 	touch $@ $(VENV)/.demo
+
+# What a release installs, every file by its hash: needs uv and a package index.
+lock:
+	uv pip compile pyproject.toml --constraint constraints.txt --generate-hashes --universal --python-version 3.11 \
+	  --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements.lock
+	uv pip compile .ci/release.in --generate-hashes --universal --python-version 3.11 \
+	  --no-annotate --custom-compile-command "make lock" --quiet --output-file .ci/release.lock
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache auditkit-demo

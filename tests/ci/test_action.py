@@ -76,6 +76,7 @@ def test_workflows_ask_for_least_rights(path: Path) -> None:
     assert workflow["permissions"] == {"contents": "read"}
     for job in workflow["jobs"].values():
         assert "timeout-minutes" in job
+        assert job.get("permissions", {}) in ({}, {"id-token": "write"} if path.name == "release.yml" else {})
         for step in job["steps"]:
             if step.get("uses", "").startswith("actions/checkout"):
                 assert step["with"]["persist-credentials"] is False
