@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import importlib
-import signal
+import os
 import sys
-import threading
 from collections.abc import Sequence
-from types import FrameType
 from typing import Any
 
 import click
 
+from auditkit.cli.signals import Terminated, heeded
 from auditkit.core.errors import AuditkitError
+from auditkit.core.files import TEMPORARY_PREFIX
 from auditkit.core.version import __version__
 
 #: name: (module:attribute, one line of help). The line stands here so that `--help` imports nothing else.
@@ -28,13 +28,16 @@ COMMANDS = {
     "demo": ("auditkit.cli.demo:command", "Train and audit a model on real data, offline."),
 }
 
+_DISK = {
+    errno.ENOSPC: "no space is left on the disk",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "a file would be larger than this process may write (ulimit -f)",
+    errno.EIO: "the disk reports an error (EIO)",
+}
+
 EXIT_CODES = """\b
 Exit codes: 0 every gate passed; 1 a gate failed; 2 the plan or command line is wrong; 3 not finished;
 4 an input was refused; 5 a gate could not be decided; 130, 143 interrupted, terminated."""
-
-
-class Terminated(BaseException):
-    """SIGTERM arrived."""
 
 
 class _LazyGroup(click.Group):
@@ -74,13 +77,32 @@ def cli(ctx: click.Context, quiet: bool, verbose: bool) -> None:
 
 def entry() -> None:
     """The console script."""
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:], last=True)
+    for stream in (sys.stdout, sys.stderr):
+        # What can't be written now can't be later: the interpreter would answer 120 in place of our own code.
+        if stream is not None:
+            try:
+                stream.flush()
+            except OSError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(code)
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run the command line; returns the exit code of the contract and never raises."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _on_terminate)
+def main(argv: Sequence[str], *, last: bool = False) -> int:
+    """Run the command line; returns the exit code of the contract and never raises.
+
+    `last`: the process ends with this; signals are no longer heeded afterwards.
+    """
+    try:
+        with heeded(last=last):
+            return _answer(argv)
+    except KeyboardInterrupt:  # between the last line of the work and the end of its guard
+        return 130
+    except Terminated:
+        return 143
+
+
+def _answer(argv: Sequence[str]) -> int:
     verbose = "-v" in argv[:2] or "--verbose" in argv[:2]
     try:
         result = cli.main(args=list(argv), prog_name="auditkit", standalone_mode=False)
@@ -110,10 +132,6 @@ def main(argv: Sequence[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _on_terminate(number: int, frame: FrameType | None) -> None:
-    raise Terminated
-
-
 def _say(message: str, code: int) -> int:
     from auditkit.cli.output import tell
     from auditkit.cli.text import safe
@@ -123,10 +141,12 @@ def _say(message: str, code: int) -> int:
 
 
 def _os_message(error: OSError) -> str:
-    where = f" ({error.filename})" if error.filename else ""
-    if error.errno == errno.ENOSPC:
-        return f"no space is left on the disk{where}; what was finished is kept, --resume goes on with it"
-    return f"{error.strerror or error}{where}; what was finished is kept, --resume goes on with it"
+    name = str(error.filename or "")
+    if os.path.basename(name).startswith(TEMPORARY_PREFIX):
+        name = os.path.dirname(name)
+    where = f" ({name})" if name else ""
+    what = _DISK.get(error.errno or 0, error.strerror or str(error))
+    return f"{what}{where}; what was finished is kept, --resume goes on with it"
 
 
 def options_of(ctx: click.Context) -> dict[str, Any]:

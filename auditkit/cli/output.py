@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from auditkit.core.audit import Audit
+from auditkit.core.errors import UnfinishedError
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 FORMATS = ("html", "json", "md", "junit", "sarif")
@@ -40,7 +41,10 @@ def formats_option(function: _Function) -> _Function:
 
 
 def emit(text: str) -> None:
-    """Print a result. A reader who went away (`| head`) changes nothing of what the command answers by its code."""
+    """Print a result. A reader who went away (`| head`) changes nothing of what the command answers by its code.
+
+    Raises `UnfinishedError` where the result can't be written: to a full disk, it would be lost without a word.
+    """
     if sys.stdout is None:
         return
     try:
@@ -48,6 +52,9 @@ def emit(text: str) -> None:
     except BrokenPipeError:
         # The interpreter flushes stdout once more when it ends; let that go nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise UnfinishedError(f"the result can't be written to standard output ({error.strerror})") from None
 
 
 def tell(text: str) -> None:

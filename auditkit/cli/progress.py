@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from auditkit.cli.output import tell
 from auditkit.cli.text import safe
@@ -60,6 +61,22 @@ class _RichBar:
         self._progress.update(self._task, advance=amount, description=text.replace("[", r"\["))
 
 
+class _Terminal:
+    """stderr for `rich`. Where the terminal was closed (EIO), nobody hears, and the work goes on all the same."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
+
+
 class _TerminalProgress:
     @contextmanager
     def bar(self, what: str, total: int | None) -> Iterator[Bar]:
@@ -74,7 +91,7 @@ class _TerminalProgress:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
-        with RichProgress(*columns, console=Console(stderr=True), transient=False) as progress:
+        with RichProgress(*columns, console=Console(file=cast(IO[str], _Terminal())), transient=False) as progress:
             task = progress.add_task(safe(what).replace("[", r"\["), total=total)
             yield _RichBar(progress, task, safe(what))
 

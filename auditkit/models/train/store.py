@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,7 +130,17 @@ def _file(path: Path, dtype: type[Any], shape: tuple[int, ...]) -> npt.NDArray[A
     if 0 in shape:
         return np.zeros(shape, dtype=dtype)
     mapped: npt.NDArray[Any] = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    _reserve(path)
     return mapped
+
+
+def _reserve(path: Path) -> None:
+    """Have the disk set the space of a file aside. Raises `OSError` where there is not enough: writing to a mapped
+    file on a full disk would end the process with SIGBUS, without a word."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with path.open("r+b") as stream:
+        os.posix_fallocate(stream.fileno(), 0, os.fstat(stream.fileno()).st_size)
 
 
 def _labelled(
