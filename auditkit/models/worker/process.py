@@ -5,18 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import weakref
 from collections import deque
 from typing import IO
 
 from auditkit.core.errors import ModelCrashedError
+from auditkit.models.worker.homes import Home
 from auditkit.models.worker.limits import import_paths, scrubbed_environment
 from auditkit.models.worker.wire import ConnectionLostError, Frame, WireError, receive, send
 
@@ -37,8 +36,12 @@ class WorkerProcess:
     def __init__(self, name: str) -> None:
         """`name` is how messages call the model."""
         self.name = name
-        home = tempfile.mkdtemp(prefix="auditkit-worker-")
-        self._connection, theirs = socket.socketpair()
+        home = Home()
+        try:
+            self._connection, theirs = socket.socketpair()
+        except OSError:
+            home.remove()
+            raise
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no shell
                 child_command(theirs.fileno()),
@@ -46,13 +49,13 @@ class WorkerProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 pass_fds=(theirs.fileno(),),
-                env=scrubbed_environment(os.environ, home),
-                cwd=home,
+                env=scrubbed_environment(os.environ, home.path),
+                cwd=home.path,
                 start_new_session=True,
             )
         except OSError as error:
             self._connection.close()
-            shutil.rmtree(home, ignore_errors=True)
+            home.remove()
             raise ModelCrashedError(f"{name}: its process could not be started ({error.strerror})") from None
         finally:
             theirs.close()
@@ -134,7 +137,7 @@ def _drain(stream: IO[bytes], tail: deque[bytes]) -> None:
 
 
 def _end(
-    process: subprocess.Popen[bytes], connection: socket.socket, reader: threading.Thread, home: str, owner: int
+    process: subprocess.Popen[bytes], connection: socket.socket, reader: threading.Thread, home: Home, owner: int
 ) -> None:
     if os.getpid() != owner:
         # A forked copy of the parent: the child isn't its to end.
@@ -149,4 +152,4 @@ def _end(
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     reader.join(timeout=5)
-    shutil.rmtree(home, ignore_errors=True)
+    home.remove()
