@@ -20,8 +20,8 @@ from auditkit.core.types import Better, BoolArray, FloatArray, IntArray
 TRAIN = "train"
 OUTPUT = "output:"
 _MANY_GROUPS = 10
-#: More groups than this are not compared: so many pairs take minutes, and say nothing that anybody could act on.
-_MOST_GROUPS = 2000
+#: So many groups are compared only where each has rows enough, on average, to say something of it.
+_VERY_MANY_GROUPS, _ROWS_EACH = 2000, 10
 
 
 def held_out(evidence: Evidence) -> tuple[str, ...]:
@@ -103,8 +103,10 @@ def share_of(name: str, which: BoolArray, empty: str) -> RowStatistic:
 
 
 def names_rows(groups: Groups) -> bool:
-    """Whether an attribute names rows: over ten groups with fewer than two rows each on average, or over 2,000."""
-    return len(groups.labels) > max(_MANY_GROUPS, min(groups.rows / 2, _MOST_GROUPS))
+    """Whether an attribute names rows: over ten groups with fewer than two rows each on average, or over 2,000 with
+    fewer than ten. Shops, schools or clinics may be many; what tells them from an id is how many rows share one."""
+    most = max(min(groups.rows / 2, _VERY_MANY_GROUPS), groups.rows / _ROWS_EACH)
+    return len(groups.labels) > max(_MANY_GROUPS, most)
 
 
 def is_share(statistic: RowStatistic) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from auditkit.core.finding import Finding
 from auditkit.report.labels import group_name, metric_label
@@ -13,10 +14,13 @@ from auditkit.report.privacy import SUPPRESSED
 from auditkit.report.text import line
 from auditkit.report.values import ShownValue, shown_value
 
+_GROUPS_FOUND = "groups_found"
+
 
 @dataclass(frozen=True)
 class GroupRow:
-    """One group; `cells` follow the matrix's metrics, None where that metric was not measured for this group.
+    """One group; `cells` follow the matrix's metrics, None where that metric was not measured for this group; `values`
+    are the numbers in them, None where there is none or it is not shown.
 
     `few` says that few rows stand behind each of its numbers.
     """
@@ -25,6 +29,7 @@ class GroupRow:
     n: int | None
     cells: tuple[ShownValue | None, ...]
     few: bool
+    values: tuple[float | None, ...] = ()
 
     @property
     def hidden(self) -> bool:
@@ -56,6 +61,8 @@ class GroupMatrix:
     method: str
     confidence: str
     note: str = ""
+    #: How many groups the attribute has, with those that have no finding of their own.
+    groups: int = 0
 
 
 def is_group_rate(finding: Finding) -> bool:
@@ -68,20 +75,46 @@ def is_group_rate(finding: Finding) -> bool:
 def group_matrices(findings: Iterable[Finding]) -> list[GroupMatrix]:
     """One matrix for each attribute and split, in the order in which they first occur; gated findings are left out."""
     sorted_out: dict[tuple[str, str], list[Finding]] = {}
+    groups: dict[tuple[str, str], int] = {}
     for finding in findings:
-        if finding.gate is None and is_group_rate(finding):
-            key = (finding.scope.attribute or "", finding.scope.split or "")
+        key = (finding.scope.attribute or "", finding.scope.split or "")
+        if finding.metric == _GROUPS_FOUND and finding.value is not None:
+            groups[key] = int(finding.value)
+        elif finding.gate is None and is_group_rate(finding):
             sorted_out.setdefault(key, []).append(finding)
-    return [_matrix(attribute, split, found) for (attribute, split), found in sorted_out.items()]
+    return [_with_total(_matrix(*key, found), groups.get(key, 0)) for key, found in sorted_out.items()]
+
+
+def _with_total(matrix: GroupMatrix, groups: int) -> GroupMatrix:
+    total = max(groups, len(matrix.rows))
+    return replace(matrix, groups=total, note=cut("more.groups", len(matrix.rows), total))
 
 
 def trimmed(matrix: GroupMatrix, groups: int, columns: int) -> GroupMatrix:
-    """The matrix with no more groups and metrics than that; metrics of single classes go first."""
+    """The matrix with no more groups and metrics than that: the groups furthest out stay, and metrics of single classes
+    go first."""
     order = sorted(range(len(matrix.metrics)), key=lambda i: matrix.keys[i][1] is not None)
     kept = sorted(order[:columns])
-    notes = (cut("more.columns", len(kept), len(order)), cut("more.groups", groups, len(matrix.rows)))
+    notes = (
+        cut("more.columns", len(kept), len(order)),
+        cut("more.groups", min(groups, len(matrix.rows)), matrix.groups),
+    )
     cut_down = replace(_with(matrix, kept), note=" ".join(note for note in notes if note))
-    return replace(cut_down, rows=cut_down.rows[:groups])
+    return replace(cut_down, rows=furthest(cut_down.rows, groups))
+
+
+def furthest(rows: Sequence[GroupRow], most: int) -> tuple[GroupRow, ...]:
+    """No more rows than that, in their order: the lowest and highest of each metric in turn, then the first ones."""
+    if len(rows) <= most:
+        return tuple(rows)
+    ends = []
+    for column in range(len(rows[0].values)):
+        known = [(value, at) for at, row in enumerate(rows) if (value := row.values[column]) is not None]
+        ordered = [at for _, at in sorted(known)]
+        ends += [ordered[:most], ordered[::-1][:most]]
+    in_turn = [at for places in zip_longest(*ends) for at in places if at is not None]
+    kept = list(dict.fromkeys([*in_turn, *range(len(rows))]))[:most]
+    return tuple(rows[at] for at in sorted(kept))
 
 
 def only(matrix: GroupMatrix, wanted: Collection[tuple[str, str | None]]) -> GroupMatrix:
@@ -95,7 +128,10 @@ def _with(matrix: GroupMatrix, columns: Sequence[int]) -> GroupMatrix:
         matrix,
         metrics=tuple(matrix.metrics[i] for i in columns),
         keys=tuple(matrix.keys[i] for i in columns),
-        rows=tuple(replace(row, cells=tuple(row.cells[i] for i in columns)) for row in matrix.rows),
+        rows=tuple(
+            replace(row, cells=tuple(row.cells[i] for i in columns), values=tuple(row.values[i] for i in columns))
+            for row in matrix.rows
+        ),
     )
 
 
@@ -118,7 +154,8 @@ def _matrix(attribute: str, split: str, findings: list[Finding]) -> GroupMatrix:
         # An empty denominator must not pass for an empty group where the group's size was left out.
         size = None if hidden and not any(sizes) else max(sizes, default=None)
         few = all(f is None or f.method == SUPPRESSED for f in found)
-        rows.append(GroupRow(group_name(group), size, values, few))
+        numbers = tuple(None if f is None else f.value for f in found)
+        rows.append(GroupRow(group_name(group), size, values, few, numbers))
     methods = dict.fromkeys(f.method for f in findings if f.method and f.interval)
     confidences = {shown_value(f).confidence for f in findings if f.interval}
     return GroupMatrix(

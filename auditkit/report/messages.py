@@ -163,7 +163,7 @@ MESSAGES: Mapping[str, str] = {
     "more.words": "{shown} of {total} explanations are shown; all are in audit.json.",
     "more.tables": "{shown} of {total} tables are shown; all are in audit.json.",
     "more.columns": "{shown} of {total} metrics are shown; all are in audit.json.",
-    "more.groups": "{shown} of {total} groups are shown; all are in audit.json.",
+    "more.groups": "{shown} of {total} groups are shown, those furthest out; all are in audit.json.",
     "more.cards.cut": "{count} more are in audit.json.",
     "more.points": "The first {shown} of {total} rows are drawn; the data table has more.",
     "more.cards": "{count} further findings that call for attention",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from io import StringIO
 
 from rich import box
@@ -15,9 +16,9 @@ from rich.text import Text
 from auditkit.core.audit import Audit
 from auditkit.core.finding import Finding
 from auditkit.core.types import Status, Verdict
-from auditkit.report.grouped import GroupMatrix, GroupRow, group_matrices, only
+from auditkit.report.grouped import GroupMatrix, GroupRow, furthest, group_matrices, only
 from auditkit.report.labels import bounds_text, finding_label
-from auditkit.report.messages import text
+from auditkit.report.messages import cut, text
 from auditkit.report.numbers import count
 from auditkit.report.privacy import protect
 from auditkit.report.small import rates_behind
@@ -49,6 +50,8 @@ _BETWEEN = 3
 _GLUE = "\ue000"
 _INTERVAL = re.compile(r"\[[^\[\]]{1,60}\]")
 _MOST_NAME = 28
+#: So many gates and groups are printed; what is left out is counted, and stands in audit.json.
+_MOST_GATES, _MOST_GROUPS = 100, 40
 
 
 def verdict_table(
@@ -76,12 +79,24 @@ def verdict_table(
         word = Text(shown.verdict.value.upper(), style=_VERDICTS[shown.verdict])
         console.print(word.append(f"  {terminal(verdict_sentence(shown), 1000)}", style="not bold default"))
         if not quiet:
-            _print_gates(console, shown.gated)
+            _print_gates(console, _first(shown.gated))
+            if left_out := cut("more.rows", _MOST_GATES, len(shown.gated)):
+                console.print(Text(left_out), end="\n\n")
             matrices = group_matrices(shown.findings) if groups or all_groups else []
             for matrix in matrices if all_groups else _gated(matrices, shown.gated):
-                for table in _rates(matrix, console.width):
+                few = replace(matrix, rows=furthest(matrix.rows, _MOST_GROUPS))
+                for table in _rates(few, console.width):
                     console.print(table)
+                if left_out := cut("more.groups", len(few.rows), matrix.groups):
+                    console.print(Text(left_out), end="\n\n")
     return "\n".join(row.rstrip() for row in capture.get().replace(_GLUE, " ").rstrip().splitlines()) + "\n"
+
+
+def _first(gated: Sequence[Finding]) -> list[Finding]:
+    """The gates that are printed: where there are too many, those that did not pass come first."""
+    if len(gated) <= _MOST_GATES:
+        return list(gated)
+    return sorted(gated, key=lambda finding: finding.status is Status.PASS)[:_MOST_GATES]
 
 
 def _table(title: str | None = None) -> Table:

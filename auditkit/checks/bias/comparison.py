@@ -9,12 +9,13 @@ from itertools import pairwise
 
 import numpy as np
 
+from auditkit.checks.bias.told import MOST_TOLD, furthest, values_of
 from auditkit.checks.reading import is_share, names_rows, share_of
 from auditkit.core.estimate import Estimate
 from auditkit.core.evidence import Evidence
 from auditkit.core.outcomes import Groups, Outcomes
 from auditkit.core.task import GapRule, GroupMeasure, Named, RowStatistic, Task
-from auditkit.core.types import Better
+from auditkit.core.types import Better, IntArray
 from auditkit.measures.between import gap_between
 from auditkit.measures.gaps import Gap, gap
 from auditkit.measures.rates import by_group
@@ -25,7 +26,7 @@ UNLABELLED = "unlabelled_rate"
 UNLABELLED_RULES = (GapRule(f"{UNLABELLED}_difference", (UNLABELLED,), "difference"),)
 #: With more groups than this, metrics that are no rate or mean are measured only where a gate names them: each group
 #: has to be gone through by itself.
-MOST_MEASURED = 200
+MOST_MEASURED = MOST_TOLD
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,16 @@ class Comparison:
     def absent(self) -> tuple[str, ...]:
         """Groups without a row here."""
         return labels_with(self.groups, self.groups.sizes().tolist(), empty=True)
+
+    @cached_property
+    def told(self) -> IntArray:
+        """The places of the groups that have findings of their own whatever gates name; see `told`."""
+        over_all = zip(self.statistics, self.estimates, strict=False)
+        return furthest((values_of(found) for s, found in over_all if s.class_ is None), self.groups.sizes())
+
+    def told_by(self, metric: str, class_: str | None = None) -> IntArray:
+        """The places of the groups that have a finding on that metric: every group where a gate names it."""
+        return np.arange(len(self.groups.labels)) if (metric, class_) in self.asked else self.told
 
     @cached_property
     def parts(self) -> tuple[Outcomes, ...]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
+from auditkit.checks.bias.asking import asked_here
 from auditkit.checks.bias.comparison import UNLABELLED_RULES, unlabelled_rows
+from auditkit.checks.bias.told import furthest, values_of
 from auditkit.checks.reading import names_rows, share_of
 from auditkit.core.estimate import Estimate
 from auditkit.core.evidence import Evidence
 from auditkit.core.outcomes import Groups, Outcomes
-from auditkit.core.task import GapRule, RowStatistic, Task
-from auditkit.core.types import MISSING_GROUP, BoolArray
+from auditkit.core.task import GapRule, Named, RowStatistic, Task
+from auditkit.core.types import MISSING_GROUP, BoolArray, IntArray
 from auditkit.measures.gaps import Gap, gap
 from auditkit.measures.moments import Moments, moments, sums
 from auditkit.measures.rates import by_group, estimate
@@ -55,7 +58,7 @@ def label_rules(statistics: tuple[RowStatistic, ...]) -> tuple[GapRule, ...]:
 @dataclass(frozen=True)
 class Composition:
     """One attribute on one split. `population` holds the share of each of its groups elsewhere, where that is known;
-    `least`: rows that a group and a label should have together."""
+    `least`: rows that a group and a label should have together. `asked`: what gates name."""
 
     task: Task
     outcomes: Outcomes
@@ -64,6 +67,7 @@ class Composition:
     population: dict[str, float]
     confidence: float
     least: int
+    asked: frozenset[Named] = frozenset()
 
     @property
     def split(self) -> str:
@@ -84,6 +88,21 @@ class Composition:
     def unlabelled(self) -> RowStatistic:
         """The share of rows without a label."""
         return unlabelled_rows(self.outcomes)
+
+    @cached_property
+    def told(self) -> IntArray:
+        """The places of the groups that have findings of their own whatever gates name; see `told`."""
+        sizes, over_all = self.groups.sizes(), [s for s in self.labels if s.class_ is None]
+        ends = [values_of(self.of_group(s)) for s in (*over_all, self.unlabelled)]
+        if self.population:
+            known = np.array([self.population.get(label, np.nan) for label in self.groups.labels])
+            ends.append(self.shares().value / known)
+        return furthest(ends, sizes)
+
+    def told_by(self, metric: str, class_: str | None = None) -> list[int]:
+        """The places of the groups that have a finding on that metric: every group where a gate names it."""
+        named = (metric, class_) in self.asked
+        return list(range(len(self.groups.labels))) if named else [int(at) for at in self.told]
 
     def missing(self) -> Estimate:
         """The share of rows whose group is missing."""
@@ -150,10 +169,11 @@ class Composition:
         return min(found)
 
 
-def compose(evidence: Evidence, split: str, attribute: str, most_labels: int, least: int) -> Composition:
-    """What the rows of a split say of an attribute."""
+def compose(evidence: Evidence, split: str, attribute: str, most_labels: int, least: int, check: str) -> Composition:
+    """What the rows of a split say of an attribute; `check` is the one that asks."""
     outcomes = evidence.outcomes(split)
     labels = label_statistics(evidence.task, outcomes, most_labels)
     population = dict(evidence.data.population.get(attribute, {}))
     groups = evidence.groups(split, attribute)
-    return Composition(evidence.task, outcomes, groups, labels, population, evidence.confidence, least)
+    asked = asked_here(evidence, check, split, attribute)
+    return Composition(evidence.task, outcomes, groups, labels, population, evidence.confidence, least, asked)

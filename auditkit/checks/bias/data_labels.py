@@ -55,7 +55,9 @@ class LabelFindings:
         label = "the favourable label" if statistic.class_ is None else f"the label '{statistic.class_}'"
         name = sentence(name_of(statistic.name, statistic.class_))
         made = []
-        for group, value in zip(self.one.groups.labels, self.one.of_group(statistic), strict=True):
+        values = self.one.of_group(statistic)
+        for at in self.one.told_by(statistic.name, statistic.class_):
+            group, value = self.one.groups.labels[at], values[at]
             shown = span(value, share=is_share(statistic))
             finding = self.check.finding(
                 statistic.name,

@@ -22,6 +22,8 @@ from auditkit.core.types import Better, Status
 from auditkit.measures.intervals import normal_quantile, proportion_limits
 from auditkit.measures.moments import Moments
 
+_RATIO = "representation_ratio"
+
 
 @dataclass(frozen=True)
 class ShareFindings:
@@ -88,9 +90,9 @@ class ShareFindings:
         one, sizes = self.one, self.one.groups.sizes()
         shares = one.shares()
         found = []
-        for at, (group, rows) in enumerate(zip(one.groups.labels, sizes, strict=True)):
-            value = self._share(shares, at, int(rows), 1.0) if rows else None
-            found.append(self._of_group("group_share", group, value, share=True))
+        for at in one.told_by("group_share"):
+            value = self._share(shares, at, int(sizes[at]), 1.0) if sizes[at] else None
+            found.append(self._of_group("group_share", one.groups.labels[at], value, share=True))
         return found
 
     def _share(self, shares: Moments, at: int, rows: int, of: float) -> Estimate | None:
@@ -126,12 +128,15 @@ class ShareFindings:
         return [self._lowest(found), self._furthest(found), *self._ratios(found)]
 
     def _ratios(self, found: AgainstPopulation) -> list[Finding]:
-        made = []
+        made, labels = [], self.one.groups.labels
+        told = {labels[at] for at in self.one.told_by(_RATIO)}
         for at, (group, rows) in enumerate(zip(found.groups, found.rows, strict=True)):
+            if group in labels and group not in told:
+                continue
             value = self._share(found.shares, at, int(rows), float(found.population[at])) if rows else None
-            made.append(self._of_group("representation_ratio", group, value, share=False))
-        others = [group for group in self.one.groups.labels if group not in found.groups]
-        return made + [self._of_group("representation_ratio", g, None, share=False, why="no_share") for g in others]
+            made.append(self._of_group(_RATIO, group, value, share=False))
+        others = [group for group in labels if group in told and group not in found.groups]
+        return made + [self._of_group(_RATIO, g, None, share=False, why="no_share") for g in others]
 
     def _lowest(self, found: AgainstPopulation) -> Finding:
         value, group = found.lowest(self.one.confidence)

@@ -8,7 +8,7 @@ from auditkit.checks.figures import intervals
 from auditkit.core.estimate import Estimate
 from auditkit.core.figure import Cell, Figure, Table
 
-#: So many rows of each table at most; its title says how many more there are.
+#: So many combinations of group and label at most; the title says how many more there are.
 _MOST_ROWS = 100
 _MOST_DRAWN = 30
 
@@ -100,7 +100,7 @@ def table_of_groups(one: Composition, found: AgainstPopulation | None) -> tuple[
     for label in absent:
         rows.append((label, 0, 0.0, population[label], 0, *(None for _ in plain)))
     title = f"Groups of {one.attribute} on {one.split}"
-    made = [_capped(title, tuple(columns), rows)]
+    made = [Table(title=title, columns=tuple(columns), rows=tuple(rows))]  # all: there may be no findings on them
     cells_of: list[tuple[Cell, ...]] = [(group, label, rows_) for group, label, rows_ in one.cells()]
     if cells_of:
         made.append(_capped(f"Rows of {one.attribute} by label on {one.split}", ("group", "label", "rows"), cells_of))

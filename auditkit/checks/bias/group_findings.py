@@ -30,11 +30,11 @@ def reads_as_share(metric: Metric) -> bool:
 
 
 def rate_findings(check: Check, comparison: Comparison, ranges: Ranges | None) -> Iterable[Finding]:
-    """The value of every metric in every group that has a finding of its own."""
+    """The value of every metric that is told by group, in every group that has a finding on it."""
     for metric, values in metrics_of(comparison):
         if value_is_told(metric, comparison.asked):
-            for at, value in enumerate(values):
-                yield _rate(check, comparison, metric, at, value, ranges)
+            for at in comparison.told_by(metric.name, metric.class_).tolist():
+                yield _rate(check, comparison, metric, at, values[at], ranges)
 
 
 def _rate(
@@ -125,8 +125,12 @@ def impact_of(comparison: Comparison) -> AdverseImpact | None:
 
 def impact_findings(check: Check, comparison: Comparison, impact: AdverseImpact | None) -> Iterable[Finding]:
     """One finding a group: its selection rate over that of the most selected group, with the tests of regulators."""
-    for one in () if impact is None else impact.groups:
-        yield _impact(check, comparison, impact.reference if impact else None, one)
+    if impact is None:
+        return
+    told = {comparison.groups.labels[at] for at in comparison.told_by(IMPACT).tolist()}
+    for one in impact.groups:
+        if one.group in told:
+            yield _impact(check, comparison, impact.reference, one)
 
 
 def _impact(check: Check, comparison: Comparison, reference: str | None, one: Impact) -> Finding:

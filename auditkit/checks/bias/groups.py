@@ -20,6 +20,7 @@ from auditkit.checks.bias.more import more_tables
 from auditkit.checks.bias.offers import offers_of
 from auditkit.checks.bias.shown import group_figure, group_tables, is_drawn, said_sizes
 from auditkit.checks.bias.thresholds import AtThreshold, at_thresholds, threshold_figure, threshold_table
+from auditkit.checks.bias.told import MOST_TOLD
 from auditkit.checks.bias.tolerance import Tolerance, confirmed
 from auditkit.checks.reading import held_out, measured_splits
 from auditkit.checks.texts import count, listed, name_of, sentence
@@ -73,7 +74,8 @@ class BiasGroups(Check):
     value are a group of their own. Rates that need a label speak only for the rows that have one; where a label is
     missing, the finding tells the range in which accuracy, true and false positive rates would lie if all were known,
     whatever they are (Manski). With more than 200 groups, metrics that are no rate or mean are measured only where a
-    gate names them, and groups are not ranked; with more than 30 classes, rates of single classes are
+    gate names them, groups are not ranked, and only the groups furthest out have findings of their own (the table has
+    all); with more than 30 classes, rates of single classes are
     measured only where a gate names them.
 
     Reading:
@@ -175,6 +177,9 @@ class BiasGroups(Check):
             told.append(self.say("no_rows", groups=listed(absent)))
         if comparison.labels_left_out:
             told.append(self.say("labels", count=f"{comparison.labels_left_out:,}"))
+        if not comparison.names_rows and len(comparison.told) < len(groups.labels):
+            many = {"told": len(comparison.told), "groups": f"{len(groups.labels):,}"}
+            told.append(self.say("furthest", most=MOST_TOLD, **many))
         if comparison.measures_left_out:
             names = ", ".join(map(name_of, comparison.measures_left_out))
             told.append(self.say("measures", most=MOST_MEASURED, names=names))

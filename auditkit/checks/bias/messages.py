@@ -30,6 +30,9 @@ MESSAGES: dict[str, str] = {
     "no_rows": "There is no row of {groups} here, so that gaps over all groups don't exist.",
     "labels": "With {count} labels only metrics over all of them are compared; the rates of one are where a gate names "
     "it.",
+    "furthest": "With more than {most} groups, {told} have findings of their own: the smallest, and those furthest out "
+    "by each metric. The table of groups has all {groups} with their intervals, and where a gate names a metric, every "
+    "group is judged.",
     "measures": "With more than {most} groups these are measured only where a gate names them: {names}.",
     "unlabelled_rate": "{rows} of this group have a decision but no label: were their labels known, the rate over all "
     "of its rows could be anything from {low} to {high}.",

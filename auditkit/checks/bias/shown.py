@@ -9,6 +9,7 @@ from auditkit.checks.bias.reach import reach
 from auditkit.checks.figures import intervals
 from auditkit.checks.reading import is_share
 from auditkit.checks.texts import name_of, sentence
+from auditkit.core.estimate import Estimate
 from auditkit.core.figure import Cell, Figure, Table
 from auditkit.core.task import GapRule
 
@@ -53,12 +54,20 @@ def _rates(comparison: Comparison) -> Table:
         if statistic.class_ is None
     ]
     labelled = groups.where(comparison.outcomes.labelled).sizes()
+    # Groups without findings of their own have their intervals here.
+    whole = len(comparison.told) < len(groups.labels)
     rows: list[tuple[Cell, ...]] = [
-        (label, int(rows), int(labelled[at]), *(values[at].value for _, values in shown))
+        (label, int(rows), int(labelled[at]), *(cell for _, values in shown for cell in _cells(values[at], whole)))
         for at, (label, rows) in enumerate(zip(groups.labels, groups.sizes(), strict=True))
     ]
-    columns = ("group", "rows", "with a label", *(name_of(statistic.name) for statistic, _ in shown))
+    names = [name_of(statistic.name) for statistic, _ in shown]
+    more = [name for one in names for name in (one, f"{one}, low", f"{one}, high", f"{one}, rows")] if whole else names
+    columns = ("group", "rows", "with a label", *more)
     return Table(title=f"Groups of {groups.attribute} on {comparison.split}", columns=columns, rows=tuple(rows))
+
+
+def _cells(one: Estimate, whole: bool) -> tuple[Cell, ...]:
+    return (one.value, one.low, one.high, one.n) if whole else (one.value,)
 
 
 def _gaps(comparison: Comparison) -> Table:
