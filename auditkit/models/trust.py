@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,20 +22,43 @@ class Trust:
     code: bool = False
     sandbox: bool = True
 
-    def require(self, path: Path, sha256: str, what: str, *, own_code: bool = False) -> Trusted:
-        """Who trusted that file. `own_code`: a Python file named in the plan, which `--trust-code` covers, too.
-
-        Raises `InputRefusedError` that says what the file is and prints the flag ready to copy.
-        """
+    def granted(self, path: Path, sha256: str, *, own_code: bool = False) -> Trusted | None:
+        """Who trusts that file, if anybody does. `own_code`: a Python file named in the plan, which `--trust-code`
+        covers, too."""
         if sha256 in self.digests:
             return Trusted(str(path), sha256, "digest")
-        if own_code and self.code:
-            return Trusted(str(path), sha256, "code")
-        also = "; or --trust-code where it is your own" if own_code else ""
-        raise InputRefusedError(
-            f"{path}: {what}: loading it can run code of whoever made it. Where you trust it: "
-            f"--trust sha256:{sha256}{also}"
-        )
+        return Trusted(str(path), sha256, "code") if own_code and self.code else None
+
+    def require(
+        self, path: Path, sha256: str, what: str, *, own_code: bool = False, instead: str | None = None
+    ) -> Trusted:
+        """Who trusted that file. `what` says what kind of file it is, `instead` what else could be done with it.
+
+        Raises `InputRefusedError` that says so, and ends with the flag ready to copy.
+        """
+        found = self.granted(path, sha256, own_code=own_code)
+        if found is None:
+            raise self.refusal({path: sha256}, what, own_code=own_code, instead=instead)
+        return found
+
+    def refusal(
+        self, files: Mapping[Path, str], what: str, *, own_code: bool = False, instead: str | None = None
+    ) -> InputRefusedError:
+        """The error for files (and their digests) that nobody trusts. It ends with the flags ready to copy."""
+        subject = ", ".join(str(path) for path in files)
+        one = len(files) == 1
+        pronoun = "it" if one else "them"
+        parts = [f"{subject}: {what}: loading {pronoun} can run code of whoever made {pronoun}."]
+        if self.digests:
+            whose = "its own" if one else "theirs"
+            parts.append(f"No digest that --trust or --trust-file named is {whose}.")
+        if instead is not None:
+            parts.append(f"{instead}.")
+        if own_code:
+            parts.append("Where the Python code is your own: --trust-code.")
+        flags = " ".join(f"--trust sha256:{sha256}" for sha256 in files.values())
+        parts.append(f"Where you trust {pronoun}: {flags}")
+        return InputRefusedError(" ".join(parts))
 
 
 #: Grants nothing.

@@ -51,7 +51,8 @@ def table_keys(context: ProbeContext, version: Mapping[str, Any]) -> dict[str, s
     digest = None if info is None else info.sha256 or uuid.uuid4().hex
     # The columns of a file of predictions are written in the order of the classes.
     order = context.evidence.task.classes if context.model is None else None
-    stated = [None if info is None else [info.kind, digest, info.device], model, order]
+    trusted = [] if info is None else [file.sha256 for file in info.trusted]
+    stated = [None if info is None else [info.kind, digest, trusted, info.device], model, order]
     shape = [context.shard_rows, context.batch_size]
     base = [__version__, dict(version), data, shape]
     return {name: digest_of([name, base, stated if name == PREDICTIONS.name else None]) for name in TABLES}

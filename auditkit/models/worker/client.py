@@ -173,7 +173,7 @@ def open_in_worker(
     Raises `InputRefusedError`, `PlanError` (the device), or `ModelCrashedError`; no process is left then.
     """
     timeouts = timeouts or Timeouts()
-    name = str(request.path)
+    name = request.name or str(request.path)
     process = WorkerProcess(name)
     try:
         fields = {

@@ -38,4 +38,6 @@ class Loader:
 LOADERS: Mapping[str, Loader] = {
     "trained": Loader("auditkit.models.trained:open_trained", torch=True),
     "skops": Loader("auditkit.models.skops_file:open_skops", ("skops.io", "sklearn.base", "pandas")),
+    "pickle": Loader("auditkit.models.pickle_file:open_pickle", ("sklearn.base", "pandas")),
+    "python": Loader("auditkit.models.python_function:open_python", ("pandas",)),
 }

@@ -13,6 +13,7 @@ class OpenRequest:
     """A file or directory and the loader that opens it.
 
     `options` is plain JSON, which the loader understands. `reads` are further files that the child may read.
+    `name` is how messages call the model where `path` is a private copy of it.
     """
 
     loader: str
@@ -20,3 +21,4 @@ class OpenRequest:
     device: str = "auto"
     options: Mapping[str, Any] = field(default_factory=dict)
     reads: tuple[Path, ...] = ()
+    name: str = ""

@@ -1,0 +1,116 @@
+"""A function of a Python file that somebody trusts. Imported by the worker alone, which runs the file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from auditkit.core.errors import InputRefusedError, ModelCrashedError, PlanError, nearest
+from auditkit.core.model import ModelInfo, OutputKind, Outputs
+from auditkit.core.types import Batch
+from auditkit.models.estimator import to_frame
+from auditkit.models.live import as_outputs, estimates_of
+
+#: A file that defines a function of this name has it called once; its answer is the second argument of the function.
+LOAD = "load"
+_MODULE = "audited_model"
+
+
+class FunctionModel:
+    """`Model` around a function from a pandas frame to numbers or labels."""
+
+    notes: tuple[str, ...] = ()
+
+    def __init__(
+        self, function: Callable[[Any], Any], *, name: str, inputs: Sequence[str], outputs: OutputKind | None
+    ) -> None:
+        """`outputs` None: it answers labels. `name` is how messages call it."""
+        self._function = function
+        self._name = name
+        self._inputs = tuple(inputs)
+        self._stated = outputs
+        self._info = ModelInfo(
+            kind="python",
+            outputs=outputs or "labels",
+            estimates=estimates_of(outputs),
+            description=f"Python function {name}",
+        )
+
+    @property
+    def info(self) -> ModelInfo:
+        """What is known of the function."""
+        return self._info
+
+    def predict(self, batch: Batch) -> Outputs:
+        """Score a batch. Raises `PlanError` where it answers numbers and the plan does not say which."""
+        frame = to_frame({name: batch[name] for name in self._inputs or batch})
+        rows = len(frame)
+        found = as_outputs(self._function(frame), self._stated)
+        if found.values is not None and self._stated is None:
+            raise PlanError(
+                f"model.outputs: {self._name} answers numbers; say whether they are `logits`, `probabilities` or "
+                "`values`"
+            )
+        if len(found) != rows:
+            raise ModelCrashedError(f"{self._name} answered {len(found):,} predictions for {rows:,} rows")
+        return found
+
+    def close(self) -> None:
+        """Nothing is held that Python doesn't give back."""
+
+
+def open_python(path: Path, device: str, options: Mapping[str, Any]) -> FunctionModel:
+    """Run the file, and take its function. `options`: `name` of the file in messages, `function`, `outputs`, `inputs`.
+
+    Raises `InputRefusedError` where the file can't be run, `PlanError` where it has no such function.
+    """
+    where, wanted = str(options["name"]), str(options["function"])
+    module = _run(path, where)
+    function = getattr(module, wanted, None)
+    if not callable(function) or wanted == LOAD:
+        known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+        raise PlanError(f"model.function: {where} defines no function {wanted!r} that predicts{nearest(wanted, known)}")
+    load = getattr(module, LOAD, None)
+    if callable(load):
+        function = _with(function, _attempt(load, where, f"its {LOAD}() failed"))
+    shown = f"{wanted} of {Path(where).name}"
+    return FunctionModel(function, name=shown, inputs=options["inputs"], outputs=options["outputs"])
+
+
+def _with(function: Callable[[Any, Any], Any], loaded: object) -> Callable[[Any], Any]:
+    return lambda frame: function(frame, loaded)
+
+
+def _run(path: Path, where: str) -> ModuleType:
+    """The executed file. What lies beside its copy, which is what the plan names, can be imported."""
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, str(path.parent))
+    module = ModuleType(_MODULE)
+    module.__file__ = str(path)
+    sys.modules[_MODULE] = module
+
+    def execute() -> None:
+        code = compile(path.read_bytes(), where, "exec", dont_inherit=True)
+        exec(code, vars(module))  # noqa: S102 - the file's digest was named by whoever runs the audit
+
+    _attempt(execute, where, "running it failed")
+    return module
+
+
+def _attempt(what: Callable[[], Any], where: str, said: str) -> Any:
+    try:
+        return what()
+    except MemoryError:
+        raise
+    except SyntaxError as error:
+        raise InputRefusedError(f"{where}: line {error.lineno or 1}: {error.msg}") from None
+    except ModuleNotFoundError as error:
+        raise InputRefusedError(
+            f"{where}: it imports {error.name!r}, which is neither installed here nor among model.files"
+        ) from None
+    except Exception as error:  # noqa: BLE001 - foreign code raises whatever it does
+        hint = "; it can read no more than what model.files names" if isinstance(error, OSError) else ""
+        raise InputRefusedError(f"{where}: {said} ({type(error).__name__}: {str(error)[:200]}){hint}") from None
