@@ -9,6 +9,7 @@ import click
 from auditkit.cli.main import options_of
 from auditkit.cli.output import emit, formats_option, show
 from auditkit.cli.progress import progress_for
+from auditkit.cli.signing import attested_line, sign_option, signer_of
 
 
 @click.command("gate")
@@ -31,6 +32,7 @@ from auditkit.cli.progress import progress_for
     "--band", "bands", multiple=True, metavar="C=EDGES", help="Cut numbers into groups: age=25,45,65, age=4, age=none."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Also write a run directory.")
+@sign_option
 @formats_option
 @click.option(
     "--allow-inconclusive", is_flag=True, help="Exit 0 where all undecided gates merely straddle their bound."
@@ -53,6 +55,7 @@ def command(
     attributes_id: str | None,
     bands: tuple[str, ...],
     out: Path | None,
+    sign: Path | None,
     formats: tuple[str, ...],
     allow_inconclusive: bool,
 ) -> int:
@@ -61,6 +64,8 @@ def command(
 
     if out is None and ctx.get_parameter_source("formats") is click.core.ParameterSource.COMMANDLINE:
         raise click.UsageError("--format needs --out: name the directory to write to", ctx)
+    if out is None and sign is not None:
+        raise click.UsageError("--sign needs --out: what is signed is the run directory", ctx)
     bounds = [parse_bound("--max", text) for text in maxima] + [parse_bound("--min", text) for text in minima]
     request = GateRequest(
         target=target,
@@ -77,6 +82,7 @@ def command(
         bands=parse_bands(bands),
     )
     quiet = options_of(ctx)["quiet"]
+    signer = signer_of(sign)
     audit, result = gate_file(
         predictions,
         request,
@@ -84,8 +90,11 @@ def command(
         formats=formats,
         allow_inconclusive=allow_inconclusive,
         progress=progress_for(quiet=True),
+        signer=signer,
     )
     show(audit, quiet=quiet, groups=True)
     for path in result.files if result else ():
         emit(f"{path.name}: {path}")
+    if result is not None:
+        emit(attested_line(result.attested))
     return audit.exit_code

@@ -23,6 +23,8 @@ COMMANDS = {
     "train": ("auditkit.cli.train:command", "Train the model that a plan describes."),
     "gate": ("auditkit.cli.gate:command", "Gate a file of predictions; needs no model."),
     "report": ("auditkit.cli.report:command", "Render a finished audit again."),
+    "verify": ("auditkit.cli.verify:command", "Verify that a finished audit was not altered."),
+    "keygen": ("auditkit.cli.keygen:command", "Make a key pair to sign audits with."),
     "checks": ("auditkit.cli.checks:checks", "List the checks."),
     "explain": ("auditkit.cli.checks:explain", "Say what a check measures, how, and its source."),
     "demo": ("auditkit.cli.demo:command", "Train and audit a model on real data, offline."),

@@ -10,6 +10,7 @@ import click
 from auditkit.cli.main import options_of
 from auditkit.cli.output import emit, formats_option, show, tell
 from auditkit.cli.progress import progress_for
+from auditkit.cli.signing import attested_line, sign_option, signer_of
 
 
 @click.command("run")
@@ -22,12 +23,14 @@ from auditkit.cli.progress import progress_for
 @click.option(
     "--allow-inconclusive", is_flag=True, help="Exit 0 where all undecided gates merely straddle their bound."
 )
+@sign_option
 @click.option("--trust", multiple=True, metavar="sha256:DIGEST", help="Name a file that may run code.")
 @click.option("--trust-file", type=click.Path(path_type=Path), help="A list of such digests.")
 @click.option("--trust-code", is_flag=True, help="The Python code that the plan names is your own.")
 @click.pass_context
 def command(ctx: click.Context, /, plan: Path, out: Path | None, **options: Any) -> int:
-    """Audit what PLAN describes, and write the run directory: audit.json, report.html, evidence/, journal.jsonl."""
+    """Audit what PLAN describes, and write the run directory: audit.json, report.html, evidence/, journal.jsonl,
+    attestation.json."""
     from auditkit.pipeline.load import load_plan
     from auditkit.pipeline.run import run_plan
 
@@ -35,6 +38,7 @@ def command(ctx: click.Context, /, plan: Path, out: Path | None, **options: Any)
         tell("auditkit: this version opens no file that can run code, so the trust flags change nothing")
     overrides = {key: options[key] for key in ("device", "seed") if options[key] is not None}
     quiet = options_of(ctx)["quiet"]
+    signer = signer_of(options["sign"])
     result = run_plan(
         load_plan(plan, overrides),
         out=out,
@@ -42,8 +46,10 @@ def command(ctx: click.Context, /, plan: Path, out: Path | None, **options: Any)
         formats=options["formats"],
         allow_inconclusive=options["allow_inconclusive"],
         progress=progress_for(quiet=quiet),
+        signer=signer,
     )
     show(result.audit, quiet=quiet)
     for path in result.files:
         emit(f"{path.name}: {path}")
+    emit(attested_line(result.attested))
     return result.audit.exit_code

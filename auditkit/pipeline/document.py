@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,6 +19,7 @@ Location: TypeAlias = tuple[str | int, ...]
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
+MAX_DIGITS = 300
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = {"str", "timestamp"}
 
@@ -28,6 +31,8 @@ class Document:
     value: Any = None
     lines: dict[Location, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    #: Of the file's bytes; None where the text came from elsewhere.
+    sha256: str | None = None
 
     def line(self, location: Location) -> int | None:
         """The line of that key, or of the nearest enclosing one."""
@@ -54,7 +59,7 @@ def undotted(where: str) -> Location:
             parts.append(name)
         for index in indices:
             digits = index.rstrip("]")
-            parts.append(int(digits) if digits.isdigit() else digits)
+            parts.append(int(digits) if digits.isdecimal() and len(digits) < 10 else digits)
     return tuple(parts)
 
 
@@ -73,7 +78,9 @@ def read_document(path: Path) -> Document:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise PlanError(f"{path}: is not UTF-8 text (byte {error.start})") from None
-    return parse_document(text, str(path))
+    document = parse_document(text, str(path))
+    document.sha256 = hashlib.sha256(raw).hexdigest()
+    return document
 
 
 def parse_document(text: str, source: str = "plan") -> Document:
@@ -147,20 +154,41 @@ def _key_text(node: ScalarNode) -> str:
 def _scalar(node: ScalarNode, location: Location, document: Document) -> Any:
     kind = str(node.tag).removeprefix(_TAG)
     text = str(node.value)
-    if kind == "null":
-        return None
-    if kind == "bool":
-        return text.lower() == "true"
-    if kind == "int":
-        return _integer(text)
-    if kind == "float":
-        return float(text.replace("_", "").lower().replace(".inf", "inf").replace(".nan", "nan"))
+    line = node.start_mark.line + 1
+    if kind in _READ:
+        try:
+            return _READ[kind](text)
+        except ValueError:
+            # Only a tag that is written out (`!!int x`) or thousands of digits come here.
+            shown = text if len(text) <= 60 else text[:57] + "..."
+            document.problems.append(Problem(dotted(location), f"{shown!r} is no {_NAMES[kind]}", line))
+            return text
     if kind not in _PLAIN:
-        line = node.start_mark.line + 1
         document.problems.append(Problem(dotted(location), f"the YAML tag {node.tag} is not allowed", line))
     return text
 
 
 def _integer(text: str) -> int:
     digits = text.replace("_", "")
+    if len(digits) > MAX_DIGITS:
+        raise ValueError("too many digits")
     return int(digits, 0) if digits.lower().startswith(("0o", "0x", "+0x", "-0x")) else int(digits)
+
+
+def _number(text: str) -> float:
+    return float(text.replace("_", "").lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError("neither")
+    return text.lower() == "true"
+
+
+def _nothing(text: str) -> None:
+    if text.lower() not in ("", "~", "null"):
+        raise ValueError("something")
+
+
+_READ: dict[str, Callable[[str], Any]] = {"null": _nothing, "bool": _truth, "int": _integer, "float": _number}
+_NAMES = {"null": "null", "bool": "true or false", "int": "whole number that can be read", "float": "number"}

@@ -17,6 +17,7 @@ from auditkit.core.files import digest_of
 from auditkit.core.progress import Progress
 from auditkit.data.compact.rounding import Roles
 from auditkit.data.dataset import Dataset
+from auditkit.pipeline.attest.keys import Signer
 from auditkit.pipeline.audit import perform
 from auditkit.pipeline.document import Document
 from auditkit.pipeline.gate_words import columns_of, crossed, unknown_metric
@@ -52,7 +53,7 @@ def parse_bound(option: str, text: str) -> Bound:
         shape = f"{option} {text}: expected METRIC=NUMBER, such as equalized_odds_difference=0.1"
         percent = number.strip().rstrip("%")
         hint = ""
-        if number.strip().endswith("%") and percent.replace(".", "", 1).isdigit():
+        if number.strip().endswith("%") and percent.replace(".", "", 1).isdecimal():
             hint = f"; write {float(percent) / 100:g}"
         raise PlanError(f"{shape}{hint}")
     metric, at, by = name.partition("@")
@@ -276,11 +277,12 @@ def gate_file(
     formats: Sequence[str],
     allow_inconclusive: bool,
     progress: Progress,
+    signer: Signer | None = None,
 ) -> tuple[Audit, RunResult | None]:
-    """Judge a file of predictions. Writes a run directory only where `out` is given."""
+    """Judge a file of predictions. Writes a run directory only where `out` is given; `signer` signs it."""
     prepared = prepare_gate(source, None, request, source.stem or "predictions", progress)
     prepared.allow_inconclusive = allow_inconclusive
     if out is None:
         return perform(prepared, Clock()), None
-    result = run_prepared(prepared, directory=out, resume=False, formats=formats)
+    result = run_prepared(prepared, directory=out, resume=False, formats=formats, signer=signer)
     return result.audit, result

@@ -61,6 +61,8 @@ class Prepared:
     store: Store = field(default_factory=MemoryStore)
     keeper: Keeper = field(default_factory=ForgetfulKeeper)
     source: str = "plan"
+    #: SHA-256 of the plan's file as it was read; None where the plan was no file.
+    plan_sha256: str | None = None
     allow_inconclusive: bool = False
     outputs: OutputKind | None = None
     locate: Callable[[PlanError], PlanError] = lambda error: error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -11,7 +11,8 @@ from auditkit.checks.registry import CHECKS
 from auditkit.core.audit import Audit
 from auditkit.core.check import page
 from auditkit.core.errors import InputRefusedError, PlanError
-from auditkit.report.render import write
+from auditkit.pipeline.attest.refresh import cover, refuse_signed
+from auditkit.report.render import render_all, write, write_texts
 
 MAX_BYTES = 200_000_000
 
@@ -41,8 +42,26 @@ def read_audit(directory: Path) -> Audit:
         raise InputRefusedError(f"{path}: is no audit that this version can read: {place}: {first['msg']}") from None
 
 
-def render_again(directory: Path, formats: Sequence[str]) -> list[Path]:
-    """Write the wanted formats beside `audit.json`, which stays as it is."""
+def render_again(directory: Path, formats: Sequence[str], out: Path | None = None) -> list[Path]:
+    """Write the wanted formats beside `audit.json`, which stays as it is, or into `out`.
+
+    Raises `PlanError` where a report would take the place of one that is signed and reads differently, or of a file
+    in `out`.
+    """
     audit = read_audit(directory)
-    wanted = [name for name in formats if name != "json"]
-    return write(audit, directory, wanted, pages())
+    texts = render_all(audit, [name for name in formats if name != "json"], pages())
+    if out is not None:
+        _refuse_existing(out, texts)
+        return write_texts(texts, out)
+    refuse_signed(directory, texts)
+    written = write_texts(texts, directory)
+    cover(directory, texts)
+    return written
+
+
+def _refuse_existing(out: Path, names: Iterable[str]) -> None:
+    there = [name for name in names if (out / name).is_symlink() or (out / name).exists()]
+    if out.exists() and not out.is_dir():
+        raise PlanError(f"--out {out}: is a file; name a directory")
+    if there:
+        raise PlanError(f"--out {out}: holds {', '.join(there)}; choose another directory")

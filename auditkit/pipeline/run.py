@@ -17,10 +17,14 @@ from typing import Any
 
 from auditkit.core.audit import Audit, RunRecord
 from auditkit.core.errors import InputRefusedError, PlanError
-from auditkit.core.files import sha256_tree, write_bytes
+from auditkit.core.files import write_bytes
 from auditkit.core.finding import Finding
 from auditkit.core.model import Model
 from auditkit.core.progress import Progress
+from auditkit.pipeline.attest.files import ATTESTATION
+from auditkit.pipeline.attest.inputs import ModelFiles, model_files
+from auditkit.pipeline.attest.keys import Signer
+from auditkit.pipeline.attest.write import Attested, attest, was_signed
 from auditkit.pipeline.audit import perform
 from auditkit.pipeline.journal import Journal
 from auditkit.pipeline.load import LoadedPlan
@@ -30,6 +34,7 @@ from auditkit.pipeline.problems import Parts, look_over
 from auditkit.pipeline.render import write_reports
 from auditkit.pipeline.rundir import EVIDENCE, JOURNAL, RunDirectory, choose_directory
 from auditkit.probes.store import DirectoryStore
+from auditkit.report.render import filenames
 
 
 @dataclass(frozen=True)
@@ -39,11 +44,12 @@ class RunResult:
     audit: Audit
     directory: Path
     files: tuple[Path, ...]
+    attested: Attested
 
 
 @dataclass
 class RunKeeper:
-    """Keeps journal lines and the findings of finished checks under the run directory."""
+    """Keeps journal lines, digests of evidence tables and the findings of finished checks under the run directory."""
 
     journal: Journal
     directory: Path
@@ -65,17 +71,29 @@ class RunKeeper:
             if kept["key"] != key or hashlib.sha256(content).hexdigest() not in digests:
                 return None
             return [Finding.model_validate(finding) for finding in kept["findings"]]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def keep(self, check: str, key: str, findings: Sequence[Finding]) -> None:
         """See `Keeper`."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(exist_ok=True)
         dumped = {"key": key, "findings": [finding.model_dump(mode="json", by_alias=True) for finding in findings]}
         content = json.dumps(dumped, allow_nan=False).encode()
         write_bytes(self._folder / f"{check}.json", content)
         digest = hashlib.sha256(content).hexdigest()
         self.journal.record("check", check=check, findings=len(findings), content=digest)
+
+
+    def remember(self, table: str, key: str, sha256: str) -> None:
+        """See `Ledger`."""
+        self.journal.record("table", table=table, key=key, sha256=sha256)
+
+    def known(self, table: str, key: str) -> str | None:
+        """See `Ledger`."""
+        for entry in reversed(self.journal.entries):
+            if entry.event == "table" and (entry.fields.get("table"), entry.fields.get("key")) == (table, key):
+                return str(entry.fields.get("sha256"))
+        return None
 
 
 def run_plan(
@@ -86,8 +104,12 @@ def run_plan(
     formats: Sequence[str],
     allow_inconclusive: bool,
     progress: Progress,
+    signer: Signer | None = None,
 ) -> RunResult:
-    """Audit what a plan describes. Raises `AuditkitError` with the exit code of the contract."""
+    """Audit what a plan describes, and attest it, signed where there is a `signer`.
+
+    Raises `AuditkitError` with the exit code of the contract.
+    """
     directory = choose_directory(loaded.plan.name, out, resume)
     try:
         prepared = prepare(loaded, progress)
@@ -96,31 +118,43 @@ def run_plan(
             _set_aside(directory)  # the data changed into something that can't be read: the old verdict is not theirs
         raise
     prepared.allow_inconclusive = allow_inconclusive
-    return run_prepared(prepared, directory=directory, resume=resume, formats=formats)
+    return run_prepared(prepared, directory=directory, resume=resume, formats=formats, signer=signer)
 
 
-def run_prepared(prepared: Prepared, *, directory: Path, resume: bool, formats: Sequence[str]) -> RunResult:
-    """Run a prepared audit into a locked directory, with a journal line for everything that happens."""
+def run_prepared(
+    prepared: Prepared, *, directory: Path, resume: bool, formats: Sequence[str], signer: Signer | None = None
+) -> RunResult:
+    """Run a prepared audit into a locked directory, with a journal line for everything that happens.
+
+    Reports come first, then the journal's last line, then the attestation of all of it.
+    """
     plan = prepared.plan
     began, started = time.perf_counter(), datetime.now(UTC)
-    with RunDirectory(directory, resume=resume, inputs=input_paths(plan)):
+    with RunDirectory(directory, resume=resume, inputs=input_paths(plan)) as place:
         journal = Journal(directory / JOURNAL)
         try:
             resumed = bool(journal.entries)
-            inputs = {"plan": prepared.digest, "data": prepared.dataset.digests, "model": _model_digest(plan)}
-            if resumed and not _same_inputs(journal, inputs):
+            model = model_files(plan.model, prepared.stated.model)
+            inputs = {"plan": prepared.digest, "data": prepared.dataset.digests, "model": model.digest}
+            if not _same_inputs(journal, inputs):
                 _set_aside(directory)
             journal.record("start", name=plan.name, resumed=resumed, **inputs)
-            prepared.keeper = RunKeeper(journal, directory)
-            prepared.store = DirectoryStore(directory / EVIDENCE)
+            prepared.keeper = keeper = RunKeeper(journal, directory)
+            prepared.store = store = DirectoryStore(directory / EVIDENCE, keeper)
             clock = Clock()
             audit = perform(prepared, clock)
+            store.tidy()
+            place.require_held()
             record = _record(clock, began, started, resumed)
             audit = audit.model_copy(update={"run": record})
-            files = write_reports(audit, directory, formats)
+            _refuse_changed_model(audit, model)
+            files = write_reports(audit, directory, [*formats, *_present(directory, formats)])
             if not plan.run.keep_evidence:
-                shutil.rmtree(directory / EVIDENCE, ignore_errors=True)
-            journal.record("end", verdict=audit.verdict.value, exit_code=audit.exit_code)
+                shutil.rmtree(directory / EVIDENCE)
+            journal.record("end", verdict=audit.verdict.value, exit_code=audit.exit_code, run=record.id)
+            if signer is None and was_signed(directory):
+                prepared.progress.say(f"{directory}: was signed; without --sign its new attestation is not")
+            attested = attest(directory, audit, prepared, model, journal, signer)
         except BaseException as error:
             # A full disk must not hide its own message behind that of the journal.
             with contextlib.suppress(OSError):
@@ -128,12 +162,18 @@ def run_prepared(prepared: Prepared, *, directory: Path, resume: bool, formats: 
             raise
         finally:
             journal.close()
-    return RunResult(audit, directory, tuple(files))
+    return RunResult(audit, directory, tuple(files), attested)
 
 
-def _model_digest(plan: Plan) -> str | None:
-    path = plan.model.path
-    return sha256_tree(path) if path is not None and (path.is_file() or path.is_dir()) else None
+def _refuse_changed_model(audit: Audit, model: ModelFiles) -> None:
+    """What was hashed at the start must be what was loaded: the attestation names each file of it."""
+    if None not in (audit.model.sha256, model.sha256) and audit.model.sha256 != model.sha256:
+        raise InputRefusedError("the model's file changed before it was loaded; run again once nothing writes to it")
+
+
+def _present(directory: Path, formats: Sequence[str]) -> list[str]:
+    """Formats that an earlier run left in the directory: they are rendered again, for this audit is another."""
+    return [name for file, name in filenames().items() if name not in formats and (directory / file).is_file()]
 
 
 def _same_inputs(journal: Journal, inputs: dict[str, Any]) -> bool:
@@ -143,7 +183,7 @@ def _same_inputs(journal: Journal, inputs: dict[str, Any]) -> bool:
 
 def _set_aside(directory: Path) -> None:
     """Rename the results of other inputs, so that nobody reads an old verdict if this run can't be finished."""
-    for name in ("audit.json", "report.html", "summary.md", "junit.xml", "audit.sarif"):
+    for name in (*filenames(), ATTESTATION):
         path = directory / name
         if path.is_file():
             os.replace(path, directory / f"superseded-{name}")
@@ -183,6 +223,7 @@ def prepare(loaded: LoadedPlan, progress: Progress) -> Prepared:
         open_model=None if plan.model.kind == "predictions" else lambda: _open_model(plan),
         progress=progress,
         source=str(loaded.source or "plan"),
+        plan_sha256=loaded.document.sha256,
         locate=lambda error: PlanError(loaded.located(error.problems), str(loaded.source or "plan")),
     )
 
