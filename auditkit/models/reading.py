@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import lzma
 import os
 import stat
+import struct
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
@@ -13,6 +17,18 @@ from typing import Any, BinaryIO, NoReturn
 from auditkit.core.errors import InputRefusedError
 
 MEGABYTE = 1 << 20
+#: What `zipfile` raises where it can't read an archive: damage in a table or in compressed data, an unknown method, a
+#: password (RuntimeError).
+ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    RuntimeError,
+    ValueError,
+    EOFError,
+    OSError,
+)
 
 
 def resolve_inside(path: Path, root: Path | None) -> Path:
