@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from auditkit.measures.moments import Moments
 
 #: So many pairs are compared at a time.
 _BLOCK = 2_000_000
+#: Of up to so many kinds of groups every pair is compared.
+_FEW_KINDS = 400
+_Mover: TypeAlias = Callable[[FloatArray, Limits, FloatArray, Limits], Limits]
 
 
 @dataclass(frozen=True)
@@ -25,14 +29,19 @@ class _Kinds:
     several: BoolArray
 
     @property
-    def limits(self) -> Limits:
-        return self.low, self.high
+    def below(self) -> FloatArray:
+        """How far the lower limit is away."""
+        return self.value - np.maximum(self.low, 0.0)
 
-    def rows(self) -> Iterator[slice]:
-        """Blocks of kinds, each to be compared with all."""
-        step = max(1, _BLOCK // len(self.value))
-        for start in range(0, len(self.value), step):
-            yield slice(start, start + step)
+    @property
+    def above(self) -> FloatArray:
+        """How far the upper limit is away."""
+        return self.high - self.value
+
+    @property
+    def cut(self) -> BoolArray:
+        """Where the lower limit was cut at 0, which `mover_difference` heeds."""
+        return np.asarray((self.low == 0) & (self.value > 0), dtype=np.bool_)
 
 
 def _kinds(value: FloatArray, limits: Limits) -> _Kinds:
@@ -40,19 +49,51 @@ def _kinds(value: FloatArray, limits: Limits) -> _Kinds:
     return _Kinds(found[:, 0], found[:, 1], found[:, 2], counts > 1)
 
 
-def _over_pairs(
-    kinds: _Kinds, mover: Callable[[FloatArray, Limits, FloatArray, Limits], Limits], sign: float
-) -> tuple[float, float]:
-    """The largest (`sign` 1) or smallest (−1) lower and upper limit over all ordered pairs of different groups."""
-    low = high = -np.inf
-    for block in kinds.rows():
-        first = (kinds.low[block, None], kinds.high[block, None])
-        lower, upper = mover(kinds.value[block, None], first, kinds.value[None], (kinds.low[None], kinds.high[None]))
-        itself = np.arange(len(kinds.value))[block]
-        alone = itself[~kinds.several[itself]]
-        lower[alone - block.start, alone] = upper[alone - block.start, alone] = -sign * np.inf
-        low, high = max(low, float(np.max(sign * lower))), max(high, float(np.max(sign * upper)))
-    return sign * low, sign * high
+def _over_pairs(kinds: _Kinds, mover: _Mover, sign: float) -> tuple[float, float]:
+    """The largest (`sign` 1) or smallest (−1) lower and upper limit over all ordered pairs of different groups.
+
+    A limit of MOVER moves one way with each group's value and with each distance to its own limits. So where groups are
+    very many, only those count that few others beat in both; see `_unbeaten`.
+    """
+    value, below, above, every = kinds.value, kinds.below, kinds.above, np.arange(len(kinds.value))
+    if len(every) <= _FEW_KINDS:
+        return _limit(kinds, every, every, mover, sign, 0), _limit(kinds, every, every, mover, sign, 1)
+    no = np.zeros(len(every), dtype=np.bool_)
+    first, second = sign * value, -sign * value
+    low = _unbeaten(first, -sign * below, kinds.cut), _unbeaten(second, -sign * above, no)
+    high = _unbeaten(first, sign * above, no), _unbeaten(second, sign * below, kinds.cut)
+    return _limit(kinds, *low, mover, sign, 0), _limit(kinds, *high, mover, sign, 1)
+
+
+def _unbeaten(one: FloatArray, other: FloatArray, always: BoolArray) -> IntArray:
+    """The places, ascending, of the points that at most one other beats: is at least as large in `one` and in `other`.
+
+    Of two that beat a point at least one is no group's partner in a pair, so that the point can be left out; and what
+    beats one that beats it beats it, too. Those in `always` are kept, and beat nobody.
+    """
+    order = np.lexsort((-other, -one))
+    order = order[~always[order]]
+    best = second = -np.inf  # the two largest so far, in `other`
+    kept = []
+    for at, value in zip(order.tolist(), other[order].tolist(), strict=True):
+        if value > second:
+            kept.append(at)
+            best, second = max(best, value), min(best, value)
+    return np.sort(np.concatenate([np.array(kept, dtype=np.int64), np.flatnonzero(always)]))
+
+
+def _limit(kinds: _Kinds, first: IntArray, second: IntArray, mover: _Mover, sign: float, end: int) -> float:
+    """The largest (or smallest) lower (`end` 0) or upper limit over those pairs, a block at a time."""
+    found = -np.inf
+    ends = (kinds.low[None, second], kinds.high[None, second])
+    step = max(1, _BLOCK // len(second))
+    for start in range(0, len(first), step):
+        block = first[start : start + step]
+        own = (kinds.low[block, None], kinds.high[block, None])
+        limits = mover(kinds.value[block, None], own, kinds.value[None, second], ends)[end]
+        alone = (block[:, None] == second[None]) & ~kinds.several[block, None]
+        found = max(found, float(np.max(np.where(alone, -np.inf, sign * limits))))
+    return sign * found
 
 
 def largest_difference(value: FloatArray, limits: Limits) -> tuple[float, float]:
