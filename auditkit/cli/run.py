@@ -24,30 +24,54 @@ from auditkit.cli.signing import attested_line, sign_option, signer_of
     "--allow-inconclusive", is_flag=True, help="Exit 0 where all undecided gates merely straddle their bound."
 )
 @sign_option
-@click.option("--trust", multiple=True, metavar="sha256:DIGEST", help="Name a file that may run code.")
-@click.option("--trust-file", type=click.Path(path_type=Path), help="A list of such digests.")
-@click.option("--trust-code", is_flag=True, help="The Python code that the plan names is your own.")
+@click.option(
+    "--trust",
+    multiple=True,
+    metavar="sha256:DIGEST",
+    help="The digest of a file that may run code when it is loaded (pickle, joblib, TorchScript, .pt2, Python); "
+    "repeatable. What is refused for want of trust prints its flag.",
+)
+@click.option(
+    "--trust-file",
+    type=click.Path(path_type=Path),
+    help="A list of such digests: one a line, `sha256:DIGEST`, then any comment. It stands outside of the model's "
+    "folder and of all that the plan names.",
+)
+@click.option("--trust-code", is_flag=True, help="The Python files that the plan names are your own.")
+@click.option(
+    "--no-sandbox", is_flag=True, help="Load the model without Landlock and seccomp, where the machine has none."
+)
 @click.pass_context
 def command(ctx: click.Context, /, plan: Path, out: Path | None, **options: Any) -> int:
     """Audit what PLAN describes, and write the run directory: audit.json, report.html, evidence/, journal.jsonl,
     attestation.json."""
+    from auditkit.pipeline.grants import grant, unused
     from auditkit.pipeline.load import load_plan
     from auditkit.pipeline.run import run_plan
 
-    if options["trust"] or options["trust_file"] or options["trust_code"]:
-        tell("auditkit: this version opens no file that can run code, so the trust flags change nothing")
     overrides = {key: options[key] for key in ("device", "seed") if options[key] is not None}
     quiet = options_of(ctx)["quiet"]
     signer = signer_of(options["sign"])
+    loaded = load_plan(plan, overrides)
+    trust = grant(
+        loaded.plan,
+        digests=options["trust"],
+        file=options["trust_file"],
+        code=options["trust_code"],
+        sandbox=not options["no_sandbox"],
+    )
     result = run_plan(
-        load_plan(plan, overrides),
+        loaded,
         out=out,
         resume=options["resume"],
         formats=options["formats"],
         allow_inconclusive=options["allow_inconclusive"],
         progress=progress_for(quiet=quiet),
+        trust=trust,
         signer=signer,
     )
+    for digest in unused(result.audit, options["trust"]):
+        tell(f"auditkit: --trust {digest} matched no file of the model")
     show(result.audit, quiet=quiet)
     for path in result.files:
         emit(f"{path.name}: {path}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import InitErrorDetails, from_json
 
 from auditkit.core.finding import Finding
 from auditkit.core.types import Status, Verdict
@@ -15,6 +16,15 @@ SCHEMA: Literal["auditkit.audit/1"] = "auditkit.audit/1"
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class TrustedFile(_Frozen):
+    """A file that could run code and was loaded because the command line trusted it: its path as the plan states it,
+    its digest, and whether that digest was named ("digest") or the code is the user's own ("code")."""
+
+    path: str
+    sha256: str
+    by: Literal["digest", "code"]
 
 
 class ModelSummary(_Frozen):
@@ -29,6 +39,7 @@ class ModelSummary(_Frozen):
     positive: str | None = None
     threshold: float | None = None
     description: str | None = None
+    trusted: tuple[TrustedFile, ...] = ()
 
 
 class DataSummary(_Frozen):
@@ -93,7 +104,12 @@ class Audit(_Frozen):
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Audit:
-        """Parse what `to_json` wrote. Raises `pydantic.ValidationError` on anything else."""
+        """Parse what `to_json` wrote. Raises `pydantic.ValidationError` on anything else, NaN and Infinity among it."""
+        try:
+            from_json(text, allow_inf_nan=False)
+        except ValueError as error:
+            wrong = InitErrorDetails(type="json_invalid", ctx={"error": str(error)}, input="")
+            raise ValidationError.from_exception_data(cls.__name__, [wrong]) from None
         return cls.model_validate_json(text)
 
     def __repr__(self) -> str:

@@ -7,12 +7,9 @@ The directory goes once the model is open; one that a killed process left is rem
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
-import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -22,12 +19,10 @@ from typing import BinaryIO, Self
 from auditkit.core.errors import InputRefusedError
 from auditkit.core.model import Trusted
 from auditkit.models.trust import Trust
+from auditkit.models.worker.homes import Home
 
 #: The largest file that is copied.
 MAX_BYTES = 16 << 30
-_PREFIX = "auditkit-trusted-"
-_LOCK = ".lock"
-_FILES = "files"
 _BLOCK = 1 << 20
 
 
@@ -54,8 +49,7 @@ class Snapshots:
     def __init__(self, limit: int = MAX_BYTES) -> None:
         """`limit` is the most bytes of one file."""
         self._limit = limit
-        self._root: Path | None = None
-        self._lock: BinaryIO | None = None
+        self._home: Home | None = None
 
     def take(self, path: Path, name: PurePath | None = None) -> Snapshot:
         """Copy a regular file, and hash the bytes of the copy. `name`: where it lies in the directory of copies.
@@ -73,27 +67,17 @@ class Snapshots:
     @property
     def directory(self) -> Path:
         """Where the copies lie, and nothing else."""
-        if self._root is None:
-            _remove_strays(Path(tempfile.gettempdir()))
-            self._root = Path(tempfile.mkdtemp(prefix=_PREFIX)).resolve()
-            made = self._root / f"{_LOCK}.new"
-            self._lock = made.open("wb")
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
-            # Its name comes last: a lock that others can see is held already.
-            made.rename(self._root / _LOCK)
-            (self._root / _FILES).mkdir(mode=0o700)
-        return self._root / _FILES
+        if self._home is None:
+            self._home = Home()
+        return Path(self._home.path).resolve()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if self._root is not None:
-            shutil.rmtree(self._root, ignore_errors=True)
-            self._root = None
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        if self._home is not None:
+            self._home.remove()
+            self._home = None
 
 
 def take_trusted(
@@ -116,19 +100,6 @@ def take_trusted(
     if copy.sha256 != trusted.sha256:
         raise InputRefusedError(f"{path}: changed while it was read; try again once nothing writes to it")
     return copy.path, trusted
-
-
-def _remove_strays(parent: Path) -> None:
-    """Remove the directories of processes of this user that are gone: nobody holds their lock any more."""
-    for stray in parent.glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError):
-            status = stray.lstat()
-            if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-                continue
-            descriptor = os.open(stray / _LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-            with os.fdopen(descriptor, "rb") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(stray, ignore_errors=True)
 
 
 @contextlib.contextmanager

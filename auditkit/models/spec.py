@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -62,19 +62,27 @@ class ModelSpec(BaseModel):
     score: str | None = None
     scores: dict[Label, str] | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _split_path(cls, values: Any) -> Any:
-        """`path: model.py:predict` is a path and a function."""
-        if not isinstance(values, dict) or values.get("kind") != "python" or values.get("function") is not None:
-            return values
-        match = _CODE.fullmatch(str(values.get("path")))
-        return values if match is None else {**values, "path": match["file"], "function": match["function"]}
+    @model_validator(mode="after")
+    def _split_path(self) -> Self:
+        """`path: model.py:predict` is a path and a function.
+
+        Done afterwards: a validator that runs before the fields turns JSON's lists into Python's, which a strict tuple
+        refuses.
+        """
+        match = _CODE.fullmatch(str(self.path)) if self.kind == "python" else None
+        if match is not None:
+            if self.function is not None:
+                raise ValueError(f"`path` names the function {match['function']!r}, and `function` another; name one")
+            object.__setattr__(self, "path", Path(match["file"]))
+            object.__setattr__(self, "function", match["function"])
+            self.__pydantic_fields_set__.add("function")
+        return self
 
     @field_validator("path")
     @classmethod
     def _is_code(cls, path: Path | None, info: ValidationInfo) -> Path | None:
-        if path is not None and info.data.get("kind") == "python" and path.suffix != ".py":
+        python = path is not None and info.data.get("kind") == "python"
+        if python and path is not None and path.suffix != ".py" and _CODE.fullmatch(str(path)) is None:
             raise ValueError(f"expected a Python file, such as `model.py` or `model.py:predict`, found {str(path)!r}")
         return path
 

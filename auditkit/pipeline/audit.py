@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 
-from auditkit.core.audit import Audit, DataSummary, ModelSummary
+from auditkit.core.audit import Audit, DataSummary, ModelSummary, TrustedFile
 from auditkit.core.check import Check
 from auditkit.core.errors import MissingEvidenceError, PlanError, Problem
 from auditkit.core.evidence import Evidence
@@ -184,6 +184,7 @@ def _conclude(
             positive=task.positive,
             threshold=plan.model.threshold if task.positive is not None else None,
             description=info.description or None,
+            trusted=_trusted(prepared, info),
         ),
         data=tuple(data),
         findings=(*judgement.findings, *findings),
@@ -192,6 +193,12 @@ def _conclude(
         notes=tuple(note for note in notes if note),
         plan=prepared.stated.model_dump(mode="json", by_alias=True, exclude_none=True),
     )
+
+
+def _trusted(prepared: Prepared, info: ModelInfo) -> tuple[TrustedFile, ...]:
+    """What had to be trusted, under the paths that the plan states."""
+    stated = dict(zip(map(str, prepared.plan.model.paths), map(str, prepared.stated.model.paths), strict=True))
+    return tuple(TrustedFile(path=stated.get(f.path, f.path), sha256=f.sha256, by=f.by) for f in info.trusted)
 
 
 def _notes(plan: Plan, evidence: Evidence) -> list[str]:

@@ -102,10 +102,7 @@ def parse_plan(document: Document, source: Path | None) -> LoadedPlan:
 
 
 def _absolute(plan: Plan, base: Path) -> Plan:
-    model = plan.model
-    if model.path is not None:
-        model = model.model_copy(update={"path": base / model.path})
-    return plan.model_copy(update={"model": model, "data": plan.data.beside(base)})
+    return plan.model_copy(update={"model": plan.model.beside(base), "data": plan.data.beside(base)})
 
 
 def _further_problems(document: Document, base: Path) -> list[Problem]:
@@ -163,15 +160,16 @@ def _message(item: Any, location: Location, document: Document) -> str:
     if location == ("gates",) and kind == "literal_error":
         return f"expected a list of gates, or the word `none`, found {_short(given)}"
     if location == ("model", "kind") and given in _LATER:
-        return f"this version can't audit {given!r} models from a plan; it can audit torch, sklearn and predictions"
+        known = "torch, sklearn, python and predictions"
+        return f"this version can't audit {given!r} models from a plan; it can audit {known}"
     if kind in ("literal_error", "enum"):
-        return f"expected {item['ctx']['expected']}, found {given!r}"
+        return f"expected {item['ctx']['expected']}, found {_short(given)}"
     if kind == "value_error":
         return str(item["ctx"]["error"])
     if kind in ("float_type", "int_type") and isinstance(given, str) and given.rstrip().endswith("%"):
         share = given.rstrip().rstrip("%").strip()
-        hint = f"; write {float(share) / 100:g}" if share.replace(".", "", 1).isdigit() else ""
-        return f"expected a number, found {given!r}{hint}"
+        hint = f"; write {float(share) / 100:g}" if share.replace(".", "", 1).isdecimal() else ""
+        return f"expected a number, found {_short(given)}{hint}"
     if kind == "missing":
         return f"{_WORDS[kind]}{nearest(str(location[-1]), _keys_at(document.value, location[:-1]))}"
     words = _WORDS.get(kind, item["msg"][:1].lower() + item["msg"][1:])

@@ -14,6 +14,7 @@ from auditkit.core.finding import Finding
 from auditkit.core.model import Model, OutputKind
 from auditkit.core.progress import Progress
 from auditkit.data.dataset import Dataset
+from auditkit.models.trust import NOBODY, Trust
 from auditkit.pipeline.plan import Plan
 from auditkit.probes.store import MemoryStore, Store
 
@@ -63,6 +64,8 @@ class Prepared:
     source: str = "plan"
     #: SHA-256 of the plan's file as it was read; None where the plan was no file.
     plan_sha256: str | None = None
+    #: What the command line granted; the model is opened with it.
+    trust: Trust = NOBODY
     allow_inconclusive: bool = False
     outputs: OutputKind | None = None
     locate: Callable[[PlanError], PlanError] = lambda error: error

@@ -16,6 +16,7 @@ from auditkit.core.types import INTERSECTION
 from auditkit.data.dataset import Dataset
 from auditkit.data.spec import DataSpec
 from auditkit.data.survey import Survey
+from auditkit.models.python_file import copied_names
 from auditkit.models.spec import ModelSpec
 from auditkit.pipeline.plan import GateSpec, Plan, RunSpec
 from auditkit.pipeline.suite import NumberedGate, gate_problems, select_checks
@@ -27,6 +28,16 @@ _KNOWN_BY = {
     ".split": {"splits"},
     ".relative_to": {"splits", "sensitive", "groups", "bands"},
     ".group": {"sensitive", "groups", "bands"},
+}
+#: Which kind of model a key of the model section belongs to, where it is only one.
+_BELONGS = {
+    "prediction": "predictions",
+    "score": "predictions",
+    "scores": "predictions",
+    "builder": "torch",
+    "preprocess": "torch",
+    "function": "python",
+    "files": "python",
 }
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -59,8 +70,8 @@ class Parts:
     def salvaged(cls, tree: Mapping[str, Any], base: Path) -> Parts:
         """What can be understood of a plan that is not right in form: sections without the keys that are wrong."""
         model, data = _salvage(ModelSpec, tree.get("model")), _salvage(DataSpec, tree.get("data"))
-        if model is not None and model.path is not None:
-            model = model.model_copy(update={"path": base / model.path})
+        if model is not None:
+            model = model.beside(base)
         if data is not None:
             data = data.beside(base)
         checks = tree.get("checks")
@@ -193,21 +204,45 @@ def prediction_columns(spec: ModelSpec) -> list[str]:
 
 def model_problems(spec: ModelSpec, trains: bool) -> list[Problem]:
     """What is wrong with the model section, besides its form. `trains`: the plan can train its model."""
-    if spec.kind == "python":
-        return [Problem("model.kind", "live Python objects are audited through `auditkit.audit(...)`, not from a plan")]
     if spec.kind == "predictions":
         if spec.prediction is None and spec.score is None and not spec.scores:
             return [Problem("model", "`kind: predictions` needs `prediction`, `score` or `scores`")]
-        unused = [Problem(f"model.{key}", "means nothing for `kind: predictions`") for key in ("path", "outputs")]
-        return [p for p in unused if getattr(spec, p.where.partition(".")[2]) is not None]
+        keys = ("path", "outputs", "builder", "function", "files", "preprocess")
+        return [Problem(f"model.{key}", "means nothing for `kind: predictions`") for key in keys if _given(spec, key)]
     problems = [
-        Problem(f"model.{key}", f"belongs to `kind: predictions`, and this is `kind: {spec.kind}`")
-        for key in ("prediction", "score", "scores")
-        if getattr(spec, key) is not None
+        Problem(f"model.{key}", f"belongs to `kind: {kind}`, and this is `kind: {spec.kind}`")
+        for key, kind in _BELONGS.items()
+        if kind != spec.kind and _given(spec, key)
     ]
     if spec.path is None:
         problems.append(Problem("model.path", f"is required for `kind: {spec.kind}`"))
     elif not spec.path.exists():
         hint = "; `auditkit train` makes one from the plan's `train:` section" if trains else ""
         problems.append(Problem("model.path", f"there is nothing at {spec.path}{hint}"))
-    return problems
+    elif spec.kind == "python" and spec.path.is_dir():
+        problems.append(Problem("model.path", f"{spec.path} is a directory; name the Python file"))
+    return problems + _file_problems(spec)
+
+
+def _given(spec: ModelSpec, key: str) -> bool:
+    return getattr(spec, key) is not None
+
+
+def _file_problems(spec: ModelSpec) -> list[Problem]:
+    """What is wrong with the files that a model needs besides its own."""
+    named = {f"files[{i}]": path for i, path in enumerate(spec.files or ())}
+    if spec.builder_file is not None:
+        named["builder"] = spec.builder_file
+    missing = {
+        key: f"{path} is a directory; name a file" if path.is_dir() else f"there is nothing at {path}"
+        for key, path in named.items()
+        if not path.exists() or path.is_dir()
+    }
+    problems = [Problem(f"model.{key}", message) for key, message in missing.items()]
+    if spec.kind != "python" or spec.path is None or problems:
+        return problems
+    try:
+        copied_names(spec.path, spec.files or ())
+    except PlanError as error:
+        return list(error.problems)
+    return []

@@ -21,11 +21,14 @@ from auditkit.core.files import write_bytes
 from auditkit.core.finding import Finding
 from auditkit.core.model import Model
 from auditkit.core.progress import Progress
+from auditkit.data.dataset import Input
+from auditkit.models.trust import NOBODY, Trust
 from auditkit.pipeline.attest.files import ATTESTATION
 from auditkit.pipeline.attest.inputs import ModelFiles, model_files
 from auditkit.pipeline.attest.keys import Signer
 from auditkit.pipeline.attest.write import Attested, attest, was_signed
 from auditkit.pipeline.audit import perform
+from auditkit.pipeline.grants import granted_to
 from auditkit.pipeline.journal import Journal
 from auditkit.pipeline.load import LoadedPlan
 from auditkit.pipeline.plan import Plan
@@ -83,7 +86,6 @@ class RunKeeper:
         digest = hashlib.sha256(content).hexdigest()
         self.journal.record("check", check=check, findings=len(findings), content=digest)
 
-
     def remember(self, table: str, key: str, sha256: str) -> None:
         """See `Ledger`."""
         self.journal.record("table", table=table, key=key, sha256=sha256)
@@ -104,15 +106,16 @@ def run_plan(
     formats: Sequence[str],
     allow_inconclusive: bool,
     progress: Progress,
+    trust: Trust = NOBODY,
     signer: Signer | None = None,
 ) -> RunResult:
-    """Audit what a plan describes, and attest it, signed where there is a `signer`.
+    """Audit what a plan describes, and attest it, signed where there is a `signer`. `trust`: see `pipeline.grants`.
 
     Raises `AuditkitError` with the exit code of the contract.
     """
     directory = choose_directory(loaded.plan.name, out, resume)
     try:
-        prepared = prepare(loaded, progress)
+        prepared = prepare(loaded, progress, trust)
     except InputRefusedError:
         if resume and (directory / JOURNAL).is_file():
             _set_aside(directory)  # the data changed into something that can't be read: the old verdict is not theirs
@@ -136,6 +139,7 @@ def run_prepared(
             resumed = bool(journal.entries)
             model = model_files(plan.model, prepared.stated.model)
             inputs = {"plan": prepared.digest, "data": prepared.dataset.digests, "model": model.digest}
+            inputs["trust"] = granted_to(prepared.trust, model)
             if not _same_inputs(journal, inputs):
                 _set_aside(directory)
             journal.record("start", name=plan.name, resumed=resumed, **inputs)
@@ -202,10 +206,10 @@ def _record(clock: Clock, began: float, started: datetime, resumed: bool) -> Run
 
 def input_paths(plan: Plan) -> list[Path]:
     """Every file or directory that the plan reads."""
-    return [*plan.data.paths, *([plan.model.path] if plan.model.path else [])]
+    return [*plan.data.paths, *plan.model.paths]
 
 
-def prepare(loaded: LoadedPlan, progress: Progress) -> Prepared:
+def prepare(loaded: LoadedPlan, progress: Progress, trust: Trust = NOBODY) -> Prepared:
     """Open the data and check everything that can be checked before the model is loaded.
 
     Raises `PlanError` with all problems at once, `InputRefusedError` where the data can't be read.
@@ -213,14 +217,16 @@ def prepare(loaded: LoadedPlan, progress: Progress) -> Prepared:
     plan = loaded.plan
     looked = look_over(Parts.of(plan))
     loaded.refuse(looked.problems)
-    assert looked.dataset is not None
+    dataset = looked.dataset
+    assert dataset is not None
     return Prepared(
         plan=plan,
         stated=loaded.stated,
         digest=loaded.digest,
-        dataset=looked.dataset,
+        dataset=dataset,
         checks=looked.checks,
-        open_model=None if plan.model.kind == "predictions" else lambda: _open_model(plan),
+        open_model=None if plan.model.kind == "predictions" else lambda: _open_model(plan, dataset.inputs, trust),
+        trust=trust,
         progress=progress,
         source=str(loaded.source or "plan"),
         plan_sha256=loaded.document.sha256,
@@ -228,8 +234,8 @@ def prepare(loaded: LoadedPlan, progress: Progress) -> Prepared:
     )
 
 
-def _open_model(plan: Plan) -> Model:
+def _open_model(plan: Plan, inputs: Sequence[Input], trust: Trust) -> Model:
     """The model, loaded in its worker process."""
     from auditkit.models.open import open_model
 
-    return open_model(plan.model, device=plan.run.device)
+    return open_model(plan.model, inputs=inputs, device=plan.run.device, trust=trust)
