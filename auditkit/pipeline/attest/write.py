@@ -32,6 +32,7 @@ from auditkit.pipeline.attest.statement import (
     Predicate,
     RunPart,
     Statement,
+    TrustedPart,
     parse_statement,
     subjects,
 )
@@ -122,7 +123,7 @@ def _predicate(
         seed=audit.environment.seed,
         device=audit.environment.device,
         isolation=audit.environment.isolation,
-        trusted=(),
+        trusted=tuple(TrustedPart(path=t.path, sha256=t.sha256, by=t.by) for t in audit.model.trusted),
         model=ModelPart(kind=audit.model.kind, sha256=model.sha256),
         data=data,
         plan=PlanPart(
