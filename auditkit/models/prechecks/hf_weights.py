@@ -15,7 +15,6 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 MAX_INDEX = 8 * MEGABYTE
 MAX_SHARDS = 1_000
-MAX_FILE = 256 * 1024 * MEGABYTE
 _SHARD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}\.safetensors")
 #: transformers (`distributed/checkpoint.py`) loads files of such names in place of model.safetensors.
 _DISTRIBUTED = re.compile(r"shard-[0-9]{5}-model-[0-9]{5}-of-[0-9]{5}\.safetensors")
@@ -62,7 +61,7 @@ def _nothing(names: frozenset[str]) -> str:
 
 
 def _header(path: Path, root: Path) -> SafetensorsHeader:
-    with open_regular(path, limit=MAX_FILE, root=root) as (stream, size):
+    with open_regular(path, root=root) as (stream, size):
         return read_header(stream, size, str(path))
 
 

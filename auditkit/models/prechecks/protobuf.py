@@ -15,7 +15,7 @@ from typing import Literal
 from auditkit.core.errors import InputRefusedError
 
 #: Fields of a whole file; a model of 100,000 nodes has fewer. It takes seconds to walk them.
-MAX_FIELDS = 5_000_000
+MAX_FIELDS = 3_000_000
 MAX_DEPTH = 64
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _WIRE = {"int": _VARINT, "double": _FIXED64, "float": _FIXED32, "text": _BYTES, "bytes": _BYTES, "message": _BYTES}
