@@ -62,7 +62,9 @@ def judge(
 
 
 def _judge_gate(gate: GateSpec, places: Places, doubts: Sequence[Doubt], known: Known) -> list[_Judged]:
-    selected = [finding for finding in places.findings if selects(gate, finding)]
+    # A group of an intersection may name its parts in another order.
+    group = gate.group if gate.group is None or INTERSECTION not in gate.group else None
+    selected = [finding for finding in places.of(gate.check, gate.metric, group) if selects(gate, finding)]
     held = [Held(f) if gate.relative_to is None else hold(gate, f, places) for f in selected]
     # What is its own reference is exactly 1 (or 0) times itself, whatever the model does.
     judged = [_judge_held(h, f, gate.bounds, doubts, known) for h, f in zip(held, selected, strict=True) if not h.own]

@@ -52,9 +52,17 @@ class Places:
         """`findings`: all of an audit's."""
         self.findings = findings
         self._at: dict[tuple[object, ...], list[Finding]] = {}
+        self._of: dict[tuple[str, str, str | None], list[Finding]] = {}
         for finding in findings:
+            self._of.setdefault((finding.check, finding.metric, None), []).append(finding)
+            for group in (finding.scope.groups or ())[:1]:
+                self._of.setdefault((finding.check, finding.metric, group), []).append(finding)
             self._at.setdefault((finding.check, finding.metric, *_key(finding.scope)), []).append(finding)
         self.some_group_is_all = any(finding.scope.groups == (ALL_ROWS,) for finding in findings)
+
+    def of(self, check: str, metric: str, group: str | None = None) -> list[Finding]:
+        """The findings of that check on that metric; with `group`, those whose first group it is."""
+        return self._of.get((check, metric, group), [])
 
     def at(self, check: str, metric: str, place: tuple[object, ...]) -> list[Finding]:
         """The findings on that metric at that place."""

@@ -72,18 +72,20 @@ def gate_problems(
 ) -> list[Problem]:
     """Every gate that could never select a finding: a misspelt metric, an unknown column, a check that is off."""
     running = {check.id: check for check in checks}
+    offered = {check.id: tuple(check.offers(task)) for check in checks}
+    seen: dict[str, int] = {}
     problems = []
     for index, gate in gates:
         where = f"gates[{index}]"
-        first = next(other for other, same in gates if same == gate)
+        first = seen.setdefault(gate.model_dump_json(), index)
         if first < index:
             problems.append(Problem(where, f"is the same as gates[{first}]"))
         if gate.check not in running:
             problems.append(Problem(f"{where}.check", _absent_check(gate.check)))
             continue
-        offers = [offer for offer in running[gate.check].offers(task) if offer.metric == gate.metric]
+        offers = [offer for offer in offered[gate.check] if offer.metric == gate.metric]
         if not offers:
-            names = sorted({offer.metric for offer in running[gate.check].offers(task)})
+            names = sorted({offer.metric for offer in offered[gate.check]})
             hint = nearest(gate.metric, names) or f"; it measures {', '.join(names[:12])}" + (
                 ", ..." if len(names) > 12 else ""
             )
