@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 import torch
@@ -82,16 +82,21 @@ class LiveModule:
         def compute(part: slice) -> None:
             parts.append(self._forward(x[part]).double().cpu().numpy())
 
-        with clear_failure(self._name, len(x)), evaluating(self._module), torch.no_grad():
+        with clear_failure(self._name, len(x)), self._scoring(), torch.no_grad():
             with threads_for(self._parameters):
                 self._batcher.run(len(x), compute)
             return Outputs(values=np.concatenate(parts) if parts else np.empty((0, 1)))
+
+    def _scoring(self) -> AbstractContextManager[None]:
+        return evaluating(self._module)
 
     def _forward(self, x: Tensor) -> Tensor:
         answer = self._module(x)
         if not isinstance(answer, Tensor) or answer.ndim not in (1, 2) or len(answer) != len(x):
             shape = list(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
             raise ValueError(f"it answered {shape} for {len(x)} rows; expected a tensor [rows] or [rows, columns]")
+        if answer.is_complex():
+            raise ValueError("it answered complex numbers")
         return answer.reshape(len(x), -1)
 
     def _tensor(self, batch: Batch) -> Tensor:
@@ -120,7 +125,7 @@ class DifferentiableModule(LiveModule):
         names = tuple(column.name for column in self._inputs)
         start = torch.tensor([self._preprocessing.baseline.get(n, 0.0) for n in names], dtype=torch.float32)
         points = self._tensor(batch)
-        with clear_failure(self._name, len(points)), evaluating(self._module), threads_for(self._parameters):
+        with clear_failure(self._name, len(points)), self._scoring(), threads_for(self._parameters):
             values, delta = integrate(self._forward, points, start.to(self._device), outputs, steps, self._batcher)
         given = "the given row" if self._preprocessing.baseline else "the row of zeros"
         return Attribution(names, values, delta, METHOD, given)

@@ -54,10 +54,10 @@ STATE = {"weight": torch.zeros(2)}
 CODE = [
     *((f"protocol-{p}", lambda bomb, p=p: pickle.dumps(bomb, protocol=p), "a Python pickle") for p in range(6)),
     ("dict-0", lambda bomb: pickle.dumps({"a": [1, 2, 3]}, protocol=0), "a Python pickle"),
-    ("torch-zip", lambda bomb: torch_saved(STATE), "a torch.save file"),
+    ("torch-zip", lambda bomb: torch_saved({**STATE, "bomb": bomb}), "a torch.save file"),
     ("torch-bomb", lambda bomb: torch_saved(bomb), "a torch.save file"),
     ("torchscript", lambda bomb: zip_of({"m/code/__torch__.py": b"", "m/data.pkl": b""}), "a TorchScript archive"),
-    ("pt2", lambda bomb: zip_of({"m/archive_format": b"pt2", "m/byteorder": b""}), "a torch.export archive"),
+    ("pt2", lambda bomb: zip_of({"m/archive_format": b"pt2", "m/models/model.json": b"{}"}), "a torch.export archive"),
     ("zip-pkl", lambda bomb: zip_of({"a/b.PKL": b""}), "a zip archive with a pickle inside"),
     ("keras", lambda bomb: zip_of({"config.json": b"", "metadata.json": b""}), "a Keras archive"),
     ("tar", lambda bomb: tar_of("pickle"), "a tar archive"),
@@ -80,7 +80,7 @@ def test_code_is_refused_by_content_whatever_its_name(tmp_path, make, message, k
     text = refused(path, message, kind)
     assert text.startswith(str(path))
     assert "can run code" in text
-    assert ("skops.io.dump" if kind == "sklearn" else "auditkit train") in text
+    assert "skops.io.dump" in text if kind == "sklearn" else "auditkit train" in text or "model.builder" in text
     assert not (tmp_path / "ran").exists()
 
 

@@ -40,4 +40,8 @@ LOADERS: Mapping[str, Loader] = {
     "skops": Loader("auditkit.models.skops_file:open_skops", ("skops.io", "sklearn.base", "pandas")),
     "pickle": Loader("auditkit.models.pickle_file:open_pickle", ("sklearn.base", "pandas")),
     "python": Loader("auditkit.models.python_function:open_python", ("pandas",)),
+    "state_dict": Loader("auditkit.models.torch_file.loaders:open_state_dict", torch=True),
+    "pickled": Loader("auditkit.models.torch_file.loaders:open_pickled", torch=True),
+    "torchscript": Loader("auditkit.models.torch_file.loaders:open_torchscript", torch=True),
+    "exported": Loader("auditkit.models.torch_file.exported:open_exported", torch=True),
 }
