@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Cell = str | int | Annotated[float, Field(allow_inf_nan=False)] | bool | None
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -20,6 +20,12 @@ class Table(_Frozen):
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+
+    @model_validator(mode="after")
+    def _is_rectangular(self) -> Table:
+        if any(len(row) != len(self.columns) for row in self.rows):
+            raise ValueError("every row needs one cell for each column")
+        return self
 
 
 class Axis(_Frozen):

@@ -191,6 +191,19 @@ class Finding(_Frozen):
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
 
+    @model_validator(mode="after")
+    def _is_possible(self) -> Finding:
+        """No reader, and no file that was altered, can make a pass of nothing."""
+        if self.interval is not None and not self.interval[0] <= self.interval[1]:
+            raise ValueError("the ends of an interval are in order")
+        if self.interval is not None and self.value is not None:
+            low, high = self.interval
+            if not low <= self.value <= high:
+                raise ValueError("a value lies in its interval")
+        if self.status is Status.PASS and (self.value is None or self.gate is None):
+            raise ValueError("a pass needs a value and a gate")
+        return self
+
     @property
     def family(self) -> str:
         """The part of the check's id before the dot."""

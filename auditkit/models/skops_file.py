@@ -15,7 +15,7 @@ from typing import Any
 
 from auditkit.core.errors import InputRefusedError
 from auditkit.models.estimator import EstimatorModel
-from auditkit.models.reading import MEGABYTE, parse_json, read_regular
+from auditkit.models.reading import MEGABYTE, ZIP_ERRORS, parse_json, read_regular
 from auditkit.models.refuse import refuse_code
 from auditkit.models.sklearn_trees import check_trees
 
@@ -50,7 +50,7 @@ def read_skops(path: Path) -> bytes:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             _check_members(archive.infolist(), str(path))
             schema = parse_json(archive.read("schema.json"), f"{path}: schema.json")
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError):
+    except ZIP_ERRORS:
         raise InputRefusedError(
             f"{path}: not a skops file; save the estimator with `skops.io.dump(estimator, 'model.skops')`"
         ) from None

@@ -29,7 +29,8 @@ def limitations(audit: Audit) -> Iterator[str]:
 def _groups(audit: Audit) -> str:
     data = audit.plan.get("data")
     declared = data.get("sensitive") if isinstance(data, dict) else None
-    seen = declared or dict.fromkeys(f.scope.attribute for f in audit.findings if f.scope.attribute)
+    listed = declared if isinstance(declared, list | tuple) else ()
+    seen = listed or dict.fromkeys(f.scope.attribute for f in audit.findings if f.scope.attribute)
     if not seen:
         return text("limit.no-groups")
     return text("limit.groups", attributes=", ".join(line(str(name)) for name in seen))

@@ -15,6 +15,9 @@ _GATED = ("performance.summary", "bias.groups")
 _MODEL = frozenset({"kind", "prediction", "score", "threshold"})
 _DATA = frozenset({"splits", "target", "positive", "sensitive", "weight", "cluster", "id", "bands", "attributes"})
 _GATE = frozenset({"check", "metric", "by", "max", "min"})
+_WORDS = ("positive", "weight", "cluster", "id")
+#: No bound or edge is as large; a larger whole number can't be written as a float.
+_LARGE = 1e300
 
 
 def is_gate_run(audit: Audit) -> bool:
@@ -22,15 +25,42 @@ def is_gate_run(audit: Audit) -> bool:
     model, data = (_given(audit.plan.get(part)) for part in ("model", "data"))
     gates, checks = audit.plan.get("gates"), _given(audit.plan.get("checks"))
     alone = model.get("kind") == "predictions" and set(model) <= _MODEL and set(data) <= _DATA
-    split = set(_given(data.get("splits"))) == {"test"}
+    split = set(_given(data.get("splits"))) == {"test"} and _well_formed(model, data)
     off = all(setting in ("off", False) for setting in checks.values()) and not set(_GATED) & set(checks)
     sayable = isinstance(gates, list | tuple) and bool(gates) and all(map(_sayable, gates))
     return alone and split and off and sayable and "prediction" in model and not audit.context
 
 
+def _well_formed(model: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
+    """Whether the two sections have the types that a plan gives them: `audit.json` may be anybody's."""
+    words = [model.get("prediction"), model.get("score"), *(data.get(name) for name in ("target", *_WORDS))]
+    rules = data.get("bands", {})
+    return (
+        "target" in data
+        and all(word is None or isinstance(word, str) for word in words)
+        and _all_text(data.get("sensitive", ()))
+        and isinstance(data.get("attributes", {}), Mapping)
+        and isinstance(rules, Mapping)
+        and all(
+            isinstance(r, str | int) or (isinstance(r, list | tuple) and all(map(_number, r))) for r in rules.values()
+        )
+    )
+
+
+def _all_text(values: Any) -> bool:
+    return isinstance(values, list | tuple) and all(isinstance(value, str) for value in values)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGE
+
+
 def _sayable(gate: Any) -> bool:
-    given = {key for key, value in gate.items() if value is not None} if isinstance(gate, Mapping) else {""}
-    return given <= _GATE and gate["check"] in _GATED and gate.get("by") not in ([], ())
+    if not isinstance(gate, Mapping) or {key for key, value in gate.items() if value is not None} - _GATE:
+        return False
+    by, bounds = gate.get("by"), [gate[side] for side in ("max", "min") if gate.get(side) is not None]
+    named = gate.get("check") in _GATED and isinstance(gate.get("metric"), str)
+    return named and all(map(_number, bounds)) and (by is None or (bool(by) and (isinstance(by, str) or _all_text(by))))
 
 
 def _given(section: Any) -> dict[str, Any]:
@@ -55,7 +85,7 @@ def command(audit: Audit) -> str:
     for option, value in (
         ("prediction", model.get("prediction")),
         ("score", model.get("score")),
-        *((name, data.get(name)) for name in ("positive", "weight", "cluster", "id")),
+        *((name, data.get(name)) for name in _WORDS),
         ("attributes", second.get("path")),
         ("attributes-id", second.get("id")),
         *(("sensitive", column) for column in data.get("sensitive", ())),

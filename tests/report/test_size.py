@@ -52,7 +52,7 @@ def by_input(inputs: int) -> list[Finding]:
         found.append(finding("data.integrity", "missing_share", scope, value=0.1, interval=(0.05, 0.2), n=900,
                              explanation=f"Empty in {i} of 900 rows. Nothing else is known."))  # fmt: skip
         found.append(finding("explainability.attribution", "permutation_importance", scope, value=0.01 * i,
-                             interval=(0.0, 1.0), n=900, explanation="How much worse it does without."))  # fmt: skip
+                             interval=(0.0, 99.0), n=900, explanation="How much worse it does without."))  # fmt: skip
     rows = tuple((f"pixel_{i}", "numeric", 900, 0, 0, 0.5, 0.1) for i in range(inputs))
     columns = ("column", "kind", "rows", "missing", "infinite", "mean", "standard deviation")
     points = tuple(Point(label=f"pixel_{i}", y=0.1, low=0.0, high=0.2, n=900) for i in range(inputs))

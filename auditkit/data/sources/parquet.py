@@ -19,6 +19,9 @@ MAX_ROW_GROUP_BYTES = 4 << 30
 MAX_INFLATION = 1000
 SUSPICIOUS_BYTES = 256 << 20
 MAX_ROWS = 1 << 33
+#: Column chunks of larger files are read through a buffer. That buffer grows to whatever size a page's header claims
+#: (up to 2 GiB) before a byte is read; a small file must not be able to do that, and is cheap to read chunk by chunk.
+BUFFERED_FROM_BYTES = 64 << 20
 
 
 class ParquetSource:
@@ -30,7 +33,7 @@ class ParquetSource:
         self.digest = mark.sha256
         self._mark = mark
         with reading(mark, WHAT) as stream:
-            file = _opened(stream)
+            file = _opened(stream, mark.size)
             _refuse_bombs(self.name, file.metadata, mark.size)
             schema = file.schema_arrow
             self._groups = _row_groups(file.metadata)
@@ -49,7 +52,7 @@ class ParquetSource:
     ) -> Iterator[Batch]:
         """Pass over the row groups that overlap `ranges`."""
         with reading(self._mark, WHAT) as stream:
-            file = _opened(stream, [name for name in self._text if name in columns])
+            file = _opened(stream, self._mark.size, [name for name in self._text if name in columns])
             for number, group in enumerate(self._groups):
                 if ranges is not None and not any(r.overlaps(group.start, group.stop) for r in ranges):
                     continue
@@ -68,13 +71,13 @@ class ParquetSource:
             raise InputRefusedError(f"{self.name}: row group {number} promises {promised} rows and holds {found_rows}")
 
 
-def _opened(stream: BinaryIO, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
+def _opened(stream: BinaryIO, size: int, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
     stream.seek(0)
     return pq.ParquetFile(
         stream,
         read_dictionary=list(dictionaries),
         pre_buffer=False,
-        buffer_size=1 << 20,
+        buffer_size=1 << 20 if size >= BUFFERED_FROM_BYTES else 0,
         page_checksum_verification=True,
     )
 
