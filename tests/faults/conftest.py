@@ -14,6 +14,13 @@ from tests.faults.harness import comparable, run
 from tests.faults.project import PREDICTIONS, write_project
 
 
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several shards also where the command line runs in this process; see `launch`."""
+    monkeypatch.setattr("auditkit.pipeline.audit.SHARD_ROWS", 128)
+    monkeypatch.setattr("auditkit.pipeline.audit.BATCH_ROWS", 64)
+
+
 @dataclass(frozen=True)
 class Undisturbed:
     """A project, its plan, and what an undisturbed audit of it says."""

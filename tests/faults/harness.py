@@ -32,10 +32,21 @@ class Done:
     err: str
 
 
-def start(*arguments: str | Path, temporary: Path, wrapper: Sequence[str] = (), **more: Any) -> subprocess.Popen[str]:
+def _heed_interrupts() -> None:
+    """A shell that runs the tests in the background makes its children ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def start(
+    *arguments: str | Path,
+    temporary: Path,
+    wrapper: Sequence[str] = (),
+    before: Callable[[], None] = _heed_interrupts,
+    **more: Any,
+) -> subprocess.Popen[str]:
     """Start the command line with small shards, in a session of its own, with `temporary` as its temporary directory.
 
-    A shell that runs the tests in the background makes its children ignore Ctrl-C; here they heed it.
+    `before` runs in the new process.
     """
     temporary.mkdir(exist_ok=True)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(temporary)}
@@ -44,7 +55,7 @@ def start(*arguments: str | Path, temporary: Path, wrapper: Sequence[str] = (), 
         [*wrapper, sys.executable, str(LAUNCH), *map(str, arguments)],
         env=environment,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=before,
         **options,
     )
 

@@ -1,4 +1,4 @@
-"""kill -9 at any moment of training and auditing: nothing finished is lost, nothing torn is left, nobody stays behind."""
+"""kill -9 at any moment of training and auditing: nothing finished is lost, torn or left behind."""
 
 from __future__ import annotations
 
