@@ -34,7 +34,10 @@ def choose_directory(name: str, out: Path | None, resume: bool, parent: Path = P
         if not earlier:
             raise PlanError(f"--resume: there is no earlier run of {name!r} under {parent}/; name it with --out")
         return earlier[-1].parent
-    return parent / f"{slug(name)}-{datetime.now(UTC):%Y-%m-%d}-{uuid.uuid4().hex[:6]}"
+    new = parent
+    while new == parent or new.exists():  # of thousands of runs a day, two would draw the same id
+        new = parent / f"{slug(name)}-{datetime.now(UTC):%Y-%m-%d}-{uuid.uuid4().hex[:6]}"
+    return new
 
 
 def _has_results(path: Path, content: Sequence[str]) -> bool:

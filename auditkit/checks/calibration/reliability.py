@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import ClassVar
 
+import numpy as np
 from pydantic import Field
 
 from auditkit.checks.discovery import confirm
@@ -25,15 +27,21 @@ from auditkit.core.types import Better, Status
 _WARNED = "expected_calibration_error"
 #: More groups than this make a reliability figure unreadable.
 _MOST_DRAWN = 6
+#: With more groups than this, their scores are looked at only where a gate asks for it: each is gone through by itself.
+_MOST_MEASURED = 200
 
 
 @dataclass(frozen=True)
 class _Part:
-    """The rows of a split that one set of findings speaks of: all of them, or one group."""
+    """The rows of a split that one set of findings speaks of: all of them, or one group.
+
+    `left_out`: attributes whose groups are not looked at, with how many they are.
+    """
 
     outcomes: Outcomes
     attribute: str | None = None
     group: str | None = None
+    left_out: tuple[tuple[str, int], ...] = ()
 
     @property
     def name(self) -> str:
@@ -60,7 +68,8 @@ class CalibrationReliability(Check):
     over all parts that it looks at.
 
     Assumptions:
-    Rows (or clusters) are independent draws, and every row that is scored has its label, or lacks it by chance.
+    Rows (or clusters) are independent draws, and every row that is scored has its label, or lacks it by chance. An
+    attribute of more than 200 groups is looked at by group only where a gate names it.
 
     Reading:
     Below the diagonal the model is too sure, above it not sure enough. Good calibration overall can hide a group for
@@ -79,6 +88,8 @@ class CalibrationReliability(Check):
         "beyond": "Scores are certainly further than {tolerance} from the observed rates on average: they can't be "
         "taken as probabilities here.",
         "few": "Only {rows} stand behind it, fewer than {least}: too few to carry a verdict.",
+        "left_out": "It is not measured by {attribute}, which has {groups} groups: a gate that names the column has it "
+        "measured.",
         "remedy": "Recalibrate on rows apart from these (temperature scaling, isotonic regression), and check each "
         "group afterwards.",
         "affected": "everyone who is judged by a score{part}: {rows} of {split}",
@@ -102,12 +113,12 @@ class CalibrationReliability(Check):
         """Every split that training did not see, as a whole and by each sensitive column."""
         parts: list[tuple[_Part, Calibration]] = []
         for split in held_out(evidence):
-            whole = _Part(evidence.outcomes(split))
+            whole = _Part(evidence.outcomes(split), left_out=self._left_out(evidence, split))
             found = self._calibration(evidence, whole, evidence.confidence)
             if isinstance(found, str):
                 return [self.skipped(found)]
             parts.append((whole, found))
-            parts += [(part, self._of_group(evidence, part, found)) for part in self._groups(evidence, split)]
+            parts += [(part, self._of_group(evidence, part, found)) for part in self._groups(evidence, whole)]
         warned = self._warned(evidence, parts)
         return [
             self._finding(part, metric, (i, m) in warned, self._shown(parts, part, found) if m == 0 else None)
@@ -115,14 +126,26 @@ class CalibrationReliability(Check):
             for m, metric in enumerate(found.metrics)
         ]
 
-    def _groups(self, evidence: Evidence, split: str) -> list[_Part]:
-        outcomes, parts = evidence.outcomes(split), []
+    def _left_out(self, evidence: Evidence, split: str) -> tuple[tuple[str, int], ...]:
+        """The attributes with too many groups to be gone through unasked."""
+        asked = [one for one in evidence.asked_of(self.id) if one.split == split]
+        groups = {name: len(evidence.groups(split, name).labels) for name in evidence.data.sensitive}
+        return tuple(
+            (name, count)
+            for name, count in groups.items()
+            if count > _MOST_MEASURED and not any(one.by is None or one.by == (name,) for one in asked)
+        )
+
+    def _groups(self, evidence: Evidence, whole: _Part) -> list[_Part]:
+        outcomes, parts = whole.outcomes, []
         for attribute in evidence.data.sensitive:
-            groups = evidence.groups(split, attribute)
-            if names_rows(groups):
+            groups = evidence.groups(outcomes.split, attribute)
+            if names_rows(groups) or attribute in dict(whole.left_out):
                 continue
-            for code, label in enumerate(groups.labels):
-                parts.append(_Part(outcomes.where(groups.codes == code), attribute, label))
+            order = np.argsort(groups.codes, kind="stable")
+            ends = np.searchsorted(groups.codes[order], np.arange(len(groups.labels) + 1)).tolist()
+            for label, (start, stop) in zip(groups.labels, pairwise(ends), strict=True):
+                parts.append(_Part(outcomes.where(order[start:stop]), attribute, label))
         return parts
 
     def _calibration(self, evidence: Evidence, part: _Part, confidence: float) -> Calibration | str:
@@ -166,6 +189,7 @@ class CalibrationReliability(Check):
             told.append(self.say("beyond", tolerance=number(self.tolerance)))
         if value.value is not None and not enough:
             told.append(self.say("few", rows=count(value.n), least=self.min_group))
+        told += [self.say("left_out", attribute=name, groups=f"{groups:,}") for name, groups in part.left_out]
         name = sentence(name_of(metric.name, metric.class_))
         words = {"metric": name, "part": part.name, "split": split}
         return self.finding(
