@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from auditkit.core.errors import InputRefusedError
+from auditkit.models.prechecks.onnx_file import check_onnx
 
 
 def varint(number: int) -> bytes:
@@ -107,3 +113,26 @@ def sparse(dims: Iterable[int], values: bytes, indices: bytes) -> bytes:
 def int64(name: str, numbers: Iterable[int], dims: Iterable[int]) -> bytes:
     numbers = tuple(numbers)
     return tensor(name, dims, 7, raw=struct.pack(f"<{len(numbers)}q", *numbers))
+
+
+def save(path: Path, content: bytes) -> Path:
+    """`m.onnx` in a directory."""
+    (path / "m.onnx").write_bytes(content)
+    return path / "m.onnx"
+
+
+def refused(path: Path, message: str) -> str:
+    """It is refused with one line that names the file."""
+    with pytest.raises(InputRefusedError, match=message) as caught:
+        check_onnx(path)
+    text = str(caught.value)
+    assert caught.value.exit_code == 4
+    assert text.startswith(str(path))
+    assert len(text.splitlines()) == 1
+    assert len(text) < 800
+    return text
+
+
+def with_external(path: Path, **entries: str) -> Path:
+    """A model whose only tensor stands in another file."""
+    return save(path, model(graph(initializers=[external(**entries)])))
