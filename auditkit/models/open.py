@@ -43,7 +43,7 @@ def open_model(
     with Snapshots() as copies:
         opening = _opening(spec, spec.path, inputs, trust, copies)
         request = replace(opening.request, device=device)
-        model = open_in_worker(request, opening.sha256, opening.trusted, timeouts)
+        model = open_in_worker(request, opening.sha256, opening.trusted, timeouts, sandbox=trust.sandbox)
     for path, digest in opening.in_place.items():
         if sha256_tree(path) != digest:
             model.close()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any, Literal, Self
 
@@ -12,14 +16,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from auditkit.core.errors import InputRefusedError, ModelCrashedError, PlanError
 from auditkit.core.model import Attribution, ModelInfo, Outputs, Trusted
 from auditkit.core.types import Batch, IntArray
-from auditkit.models.worker.process import WorkerProcess, printable
+from auditkit.models.worker.charter import Charter
+from auditkit.models.worker.grants import gpu_here
+from auditkit.models.worker.isolation import Isolation, confirm
+from auditkit.models.worker.loaders import LOADERS
+from auditkit.models.worker.process import WorkerProcess
 from auditkit.models.worker.request import OpenRequest
+from auditkit.models.worker.watch import printable
 from auditkit.models.worker.wire import Frame, WireError, pack_batch, unpack_strings
 
-ISOLATION = (
-    "worker process: own session, scrubbed environment, no standard input, bounded memory, files and descriptors; "
-    "no system-call filter"
-)
 MAX_COLUMNS = 100_000
 
 
@@ -166,30 +171,69 @@ class DifferentiableWorkerModel(WorkerModel):
 
 
 def open_in_worker(
-    request: OpenRequest, sha256: str, trusted: tuple[Trusted, ...] = (), timeouts: Timeouts | None = None
+    request: OpenRequest,
+    sha256: str,
+    trusted: tuple[Trusted, ...] = (),
+    timeouts: Timeouts | None = None,
+    *,
+    sandbox: bool = True,
 ) -> WorkerModel:
-    """Start a worker and let it open the model, whose digest is `sha256`; `trusted` is what had to be trusted for it.
+    """Start a worker, let it close its sandbox, and only then let it open the model, whose digest is `sha256`.
 
-    Raises `InputRefusedError`, `PlanError` (the device), or `ModelCrashedError`; no process is left then.
+    `trusted` is what had to be trusted for it; `sandbox` False is `--no-sandbox`.
+    Raises `InputRefusedError` (also where something had to be trusted and this machine can't contain it), `PlanError`
+    (the device), or `ModelCrashedError`; no process is left then.
     """
     timeouts = timeouts or Timeouts()
     name = request.name or str(request.path)
-    process = WorkerProcess(name)
+    path = str(request.path.resolve())
+    loading = "while it loaded the model"
+    process = WorkerProcess(name, _charter(request, sandbox=sandbox))
     try:
-        fields = {
-            "loader": request.loader,
-            "path": str(request.path.resolve()),
-            "device": request.device,
-            "options": dict(request.options),
-        }
-        answer = process.ask(Frame("open", fields), timeouts.open, "it loaded the model")
-        raise_error(answer, name, "while it loaded the model")
+        asked = Frame("prepare", {"loader": request.loader, "device": request.device})
+        isolation = _isolation(process, asked, timeouts.open, sandbox=sandbox)
+        if trusted and sandbox and not isolation.complete:
+            raise InputRefusedError(
+                f"{name}: loading it can run code, and this machine can't contain that: {isolation.lacks}. Use "
+                "Linux 5.14 or later; or, where you trust the file that far: --no-sandbox"
+            )
+        fields = {"path": path, "device": request.device, "options": dict(request.options)}
+        answer = process.ask(Frame("open", fields), timeouts.open, loading.removeprefix("while "))
+        raise_error(answer, name, loading)
         info = _parse_info(answer, name)
     except BaseException:
         process.close()
         raise
-    info = replace(info, sha256=sha256, isolation=ISOLATION, trusted=trusted)
+    info = replace(info, sha256=sha256, isolation=str(isolation), trusted=trusted)
     return (DifferentiableWorkerModel if info.differentiable else WorkerModel)(process, info, timeouts)
+
+
+def _charter(request: OpenRequest, *, sandbox: bool) -> Charter:
+    reads = [request.path, *request.reads]
+    gpu = request.device != "cpu" and LOADERS[request.loader].torch and gpu_here()
+    return Charter(tuple(str(path.resolve()) for path in reads), sandbox, gpu, os.getpid(), size_of(reads))
+
+
+def _isolation(process: WorkerProcess, asked: Frame, seconds: float, *, sandbox: bool) -> Isolation:
+    doing = "it was prepared"
+    answer = process.ask(asked, seconds, doing)
+    raise_error(answer, process.name, f"while {doing}")
+    try:
+        if answer.op != "sealed":
+            raise ValueError("another frame")
+        return confirm(answer.fields.get("report"), process.pid, asked=sandbox)
+    except ValueError:
+        raise ModelCrashedError(f"{process.name}: its process did not say what protects from it") from None
+
+
+def size_of(paths: Iterable[Path]) -> int:
+    """Bytes of files, and of all files in directories."""
+    size = 0
+    for path in paths:
+        for entry in path.rglob("*") if path.is_dir() else (path,):
+            with contextlib.suppress(OSError):
+                size += entry.stat().st_size
+    return size
 
 
 def _parse_info(answer: Frame, name: str) -> ModelInfo:

@@ -11,16 +11,15 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections import deque
-from typing import IO
 
 from auditkit.core.errors import ModelCrashedError
+from auditkit.models.worker.channel import Asking
+from auditkit.models.worker.charter import Charter
 from auditkit.models.worker.homes import Home
 from auditkit.models.worker.limits import import_paths, scrubbed_environment
-from auditkit.models.worker.wire import ConnectionLostError, Frame, WireError, receive, send
+from auditkit.models.worker.watch import Watch
+from auditkit.models.worker.wire import ConnectionLostError, Frame, WireError
 
-#: How much of what the child prints is kept for messages.
-TAIL_BYTES = 4_096
 _BOOT = "import json,runpy,sys;sys.path[:]=json.loads(sys.argv.pop(1));runpy.run_module({!r},run_name='__main__')"
 
 
@@ -33,18 +32,18 @@ def child_command(descriptor: int) -> list[str]:
 class WorkerProcess:
     """A running child. `ask` sends a frame and waits for the answer; `close` ends it, and so does the parent's exit."""
 
-    def __init__(self, name: str) -> None:
-        """`name` is how messages call the model."""
+    def __init__(self, name: str, charter: Charter | None = None) -> None:
+        """`name` is how messages call the model, `charter` what the child may do."""
         self.name = name
         home = Home()
         try:
-            self._connection, theirs = socket.socketpair()
+            ours, theirs = socket.socketpair()
         except OSError:
             home.remove()
             raise
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no shell
-                child_command(theirs.fileno()),
+                [*child_command(theirs.fileno()), (charter or Charter()).to_argument()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -54,17 +53,15 @@ class WorkerProcess:
                 start_new_session=True,
             )
         except OSError as error:
-            self._connection.close()
+            ours.close()
             home.remove()
             raise ModelCrashedError(f"{name}: its process could not be started ({error.strerror})") from None
         finally:
             theirs.close()
-        assert self._process.stdout is not None
-        self._tail: deque[bytes] = deque(maxlen=64)
-        self._reader = threading.Thread(target=_drain, args=(self._process.stdout, self._tail), daemon=True)
-        self._reader.start()
+        self._channel = Asking(ours)
+        self._watch = Watch(self._process, home.path)
         self._lock = threading.Lock()
-        self._finalizer = weakref.finalize(self, _end, self._process, self._connection, self._reader, home, os.getpid())
+        self._finalizer = weakref.finalize(self, _end, self._process, self._channel, self._watch, home, os.getpid())
 
     @property
     def pid(self) -> int:
@@ -78,8 +75,7 @@ class WorkerProcess:
             if not self._finalizer.alive:
                 raise ModelCrashedError(f"{self.name}: its process has ended")
             try:
-                send(self._connection, request, seconds)
-                return receive(self._connection, seconds)
+                return self._channel.ask(request, seconds)
             except TimeoutError:
                 self.close()
                 raise ModelCrashedError(f"{self.name}: no answer after {seconds:g} s while {doing}; stopped") from None
@@ -98,19 +94,17 @@ class WorkerProcess:
                 raise
 
     def said(self) -> str:
-        """The last line that the child printed, made safe for a message, or an empty string."""
-        self._reader.join(timeout=1)
-        text = b"".join(self._tail)[-TAIL_BYTES:].decode("utf-8", "replace")
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        if not lines:
-            return ""
-        return f"; it last said: {printable(lines[-1])[:300]}"
+        """The last line that the child printed, as the end of a message, or an empty string."""
+        said = self._watch.said()
+        return f"; it last said: {said}" if said else ""
 
     def _how_it_died(self) -> str:
         try:
             code = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             return "closed its connection"
+        if self._watch.stopped:
+            return f"was stopped, because {self._watch.stopped},"
         if code >= 0:
             return f"ended with code {code}"
         return {
@@ -124,26 +118,12 @@ class WorkerProcess:
         self._finalizer()
 
 
-def printable(text: str) -> str:
-    """Text of a child without control characters, which could command the terminal that shows them."""
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
-def _drain(stream: IO[bytes], tail: deque[bytes]) -> None:
-    """Keep the last bytes that the child prints; reading goes on so that it never blocks."""
-    with stream, contextlib.suppress(OSError, ValueError):
-        while chunk := os.read(stream.fileno(), TAIL_BYTES):
-            tail.append(chunk)
-
-
-def _end(
-    process: subprocess.Popen[bytes], connection: socket.socket, reader: threading.Thread, home: Home, owner: int
-) -> None:
+def _end(process: subprocess.Popen[bytes], channel: Asking, watch: Watch, home: Home, owner: int) -> None:
     if os.getpid() != owner:
         # A forked copy of the parent: the child isn't its to end.
-        connection.close()
+        channel.close()
         return
-    connection.close()
+    channel.close()
     try:
         process.wait(timeout=1)
     except subprocess.TimeoutExpired:
@@ -151,5 +131,5 @@ def _end(
             # The whole session: whatever the child started ends with it.
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    reader.join(timeout=5)
+    watch.join()
     home.remove()

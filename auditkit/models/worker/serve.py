@@ -14,38 +14,85 @@ from typing import Any
 from auditkit.core.errors import AuditkitError, InputRefusedError, PlanError
 from auditkit.core.model import Differentiable, Model
 from auditkit.models.worker import limits
-from auditkit.models.worker.loaders import LOADERS
-from auditkit.models.worker.wire import ConnectionLostError, Frame, pack_strings, receive, send, unpack_batch
+from auditkit.models.worker.channel import Answering
+from auditkit.models.worker.loaders import LOADERS, Loader
+from auditkit.models.worker.seal import Sandbox
+from auditkit.models.worker.wire import ConnectionLostError, Frame, pack_strings, unpack_batch
 
 MAX_MESSAGE = 2_000
 
 
-def serve(connection: socket.socket) -> None:
-    """Answer frames until the connection closes. The first has to be `open`."""
-    _follow_parent(os.getppid())
-    model: Model | None = None
+def serve(connection: socket.socket, sandbox: Sandbox, *, follow_parent: bool) -> None:
+    """Answer frames until the connection closes: `prepare` (imports, then the sandbox closes), `open`, then the rest.
+
+    `follow_parent`: end where the parent does.
+    """
+    if follow_parent:
+        _follow_parent(os.getppid())
+    channel = Answering(connection)
+    worker = _Worker(sandbox)
     while True:
         try:
-            request = receive(connection)
+            request = channel.receive()
         except ConnectionLostError:
             return
         try:
-            if request.op == "open":
-                model = _open(request.fields)
-                answer = Frame("opened", {"info": asdict(model.info)})
-            elif model is None:
-                raise AuditkitError("no model is open")
-            else:
-                answer = _OPERATIONS[request.op](model, request)
-                answer.fields["notes"] = list(model.notes)
+            answer = worker.answer(request)
         except MemoryError:
             answer = Frame("error", {"kind": "memory", "message": "out of memory"})
         except Exception as error:  # noqa: BLE001 - whatever a model raises becomes one clear answer
             answer = Frame("error", _error_fields(error))
         try:
-            send(connection, answer)
+            channel.send(answer)
         except ConnectionLostError:
             return
+
+
+class _Worker:
+    """The one model of this process, and how far it has come."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._loader: Loader | None = None
+        self._model: Model | None = None
+
+    def answer(self, request: Frame) -> Frame:
+        """The answer to one frame; raises whatever the model does."""
+        if request.op == "prepare":
+            return self._prepare(request.fields)
+        if request.op == "open":
+            return self._open(request.fields)
+        if self._model is None:
+            raise AuditkitError("no model is open")
+        answer = _OPERATIONS[request.op](self._model, request)
+        answer.fields["notes"] = list(self._model.notes)
+        return answer
+
+    def _prepare(self, fields: dict[str, Any]) -> Frame:
+        gpu = False
+        if fields["loader"] is not None:
+            self._loader = LOADERS[fields["loader"]]
+            gpu = _on_gpu(fields["device"]) if self._loader.torch else False
+            self._loader.prepare()
+        return Frame("sealed", {"report": self._sandbox.close_calls(gpu=gpu)})
+
+    def _open(self, fields: dict[str, Any]) -> Frame:
+        if self._loader is None or self._model is not None:
+            raise AuditkitError("a model is opened once, after its loader")
+        self._model = self._loader.load(Path(fields["path"]), fields["device"], fields["options"])
+        return Frame("opened", {"info": asdict(self._model.info)})
+
+
+def _on_gpu(device: str) -> bool:
+    """Whether torch computes on a GPU here. Its driver starts now: it needs what the filter denies."""
+    from auditkit.models.device import resolve_device
+
+    found = resolve_device(device)
+    if found.type != "cpu":
+        import torch
+
+        torch.zeros(1, device=found)
+    return found.type != "cpu"
 
 
 def _error_fields(error: Exception) -> dict[str, str]:
@@ -55,20 +102,6 @@ def _error_fields(error: Exception) -> dict[str, str]:
         return {"kind": "plan", "message": str(error)[:MAX_MESSAGE]}
     text = str(error) if isinstance(error, AuditkitError) else f"{type(error).__name__}: {error}"
     return {"kind": "failed", "message": text[:MAX_MESSAGE]}
-
-
-def _open(fields: dict[str, Any]) -> Model:
-    path = Path(fields["path"])
-    size = sum(p.stat().st_size for p in path.iterdir() if p.is_file()) if path.is_dir() else path.stat().st_size
-    loader = LOADERS[fields["loader"]]
-    gpu = False
-    if loader.torch:
-        from auditkit.models.device import resolve_device
-
-        gpu = resolve_device(fields["device"]).type != "cpu"
-    loader.prepare()
-    limits.bound_memory(size, gpu=gpu)
-    return loader.load(path, fields["device"], fields["options"])
 
 
 def _predict(model: Model, request: Frame) -> Frame:

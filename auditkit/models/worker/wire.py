@@ -1,17 +1,20 @@
 """Frames between parent and worker: a JSON header and raw arrays. No pickle in either direction.
 
 A frame is `AKW1`, the header's length (uint32), the body's length (uint64), the header, the body. The header names an
-operation, its fields, and the arrays that the body holds one after another.
+operation, its fields, and the arrays that the body holds one after another: where each one lies follows from the sizes
+before it, so that none can overlap another or lie outside. A frame that begins with `AKM1` leaves its body in memory
+that both sides share, from the first byte on.
 """
 
 from __future__ import annotations
 
+import array
 import json
 import math
 import socket
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,13 +23,15 @@ import numpy.typing as npt
 
 from auditkit.core.types import Batch, ObjectArray
 from auditkit.models.strings import from_codes, to_codes
+from auditkit.models.worker.segments import SMALLEST, Segment
 
 _PREFIX = struct.Struct("<4sIQ")
-_MAGIC = b"AKW1"
+_MAGIC, _MAGIC_SHARED = b"AKW1", b"AKM1"
 _DTYPES = ("<f8", "<f4", "<i8", "<i4", "|u1")
 MAX_HEADER = 16 << 20
 MAX_BODY = 4 << 30
 MAX_ARRAYS = 100_000
+_MAX_DESCRIPTORS, _INT = 2, array.array("i").itemsize
 Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -47,42 +52,96 @@ class Frame:
     arrays: Arrays = field(default_factory=dict)
 
 
-def send(connection: socket.socket, frame: Frame, seconds: float | None = None) -> None:
-    """Send one frame. Raises `WireError` (too large), `ConnectionLostError`, or `TimeoutError` after `seconds`."""
+def send(
+    connection: socket.socket,
+    frame: Frame,
+    seconds: float | None = None,
+    *,
+    shared: Segment | None = None,
+    descriptors: Sequence[int] = (),
+) -> None:
+    """Send one frame; the body goes to `shared` where it fits. `descriptors` are handed over with it.
+
+    Raises `WireError` (too large), `ConnectionLostError`, or `TimeoutError` after `seconds`.
+    """
     arrays = {name: np.ascontiguousarray(a, dtype=a.dtype.newbyteorder("<")) for name, a in frame.arrays.items()}
     table = [{"name": name, "dtype": a.dtype.str, "shape": list(a.shape)} for name, a in arrays.items()]
     header = json.dumps({"op": frame.op, "fields": frame.fields, "arrays": table}).encode()
-    body = sum(a.nbytes for a in arrays.values())
+    parts = [a.reshape(-1).view(np.uint8).data for a in arrays.values() if a.nbytes]
+    body = sum(part.nbytes for part in parts)
     if len(header) > MAX_HEADER or body > MAX_BODY:
         raise WireError(f"a frame of {len(header):,} + {body:,} bytes is too large; use smaller batches")
+    if shared is not None and SMALLEST <= body <= shared.size:
+        _lay_down(shared, parts)
+        magic, parts = _MAGIC_SHARED, []
+    else:
+        magic = _MAGIC
     try:
         connection.settimeout(seconds)
-        connection.sendall(_PREFIX.pack(_MAGIC, len(header), body) + header)
-        for array in arrays.values():
-            if array.nbytes:
-                connection.sendall(array.reshape(-1).view(np.uint8).data)
+        _send_first(connection, _PREFIX.pack(magic, len(header), body) + header, descriptors)
+        for part in parts:
+            connection.sendall(part)
     except TimeoutError:
         raise
     except OSError as error:
         raise ConnectionLostError(str(error)) from None
 
 
-def receive(connection: socket.socket, seconds: float | None = None) -> Frame:
-    """Receive one frame, checked. Raises `WireError`, `ConnectionLostError`, or `TimeoutError` after `seconds`."""
+def _lay_down(shared: Segment, parts: Sequence[memoryview]) -> None:
+    offset = 0
+    for part in parts:
+        shared.write(offset, part)
+        offset += part.nbytes
+
+
+def _send_first(connection: socket.socket, content: bytes, descriptors: Sequence[int]) -> None:
+    if descriptors:
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
+        content = content[connection.sendmsg([content], rights) :]
+    connection.sendall(content)
+
+
+def body_size(frame: Frame) -> int:
+    """Bytes of the frame's body."""
+    return sum(a.nbytes for a in frame.arrays.values())
+
+
+def receive(
+    connection: socket.socket,
+    seconds: float | None = None,
+    *,
+    shared: Segment | None = None,
+    descriptors: list[int] | None = None,
+) -> Frame:
+    """Receive one frame, checked; a body in `shared` is copied out first. Descriptors that came with it are added to
+    `descriptors`; without such a list, none are taken.
+
+    Raises `WireError`, `ConnectionLostError`, or `TimeoutError` after `seconds`.
+    """
     deadline = None if seconds is None else time.monotonic() + seconds
-    magic, header_length, body_length = _PREFIX.unpack(_read(connection, _PREFIX.size, deadline))
-    if magic != _MAGIC or header_length > MAX_HEADER or body_length > MAX_BODY:
+    magic, header_length, body_length = _PREFIX.unpack(_read(connection, _PREFIX.size, deadline, descriptors))
+    if magic not in (_MAGIC, _MAGIC_SHARED) or header_length > MAX_HEADER or body_length > MAX_BODY:
         raise WireError("no frame header")
     op, fields, table = _parse_header(bytes(_read(connection, header_length, deadline)))
     if sum(size for _, _, _, size in table) != body_length:
         raise WireError("the arrays do not add up to the length of the body")
+    if magic == _MAGIC_SHARED and (shared is None or body_length > shared.size):
+        raise WireError("a body in shared memory that is not there")
     arrays: Arrays = {}
+    offset = 0
     for name, dtype, shape, size in table:
-        arrays[name] = np.frombuffer(_read(connection, size, deadline), dtype=dtype).reshape(shape)
+        if magic == _MAGIC_SHARED and shared is not None:
+            content = shared.read(offset, size)
+            offset += size
+        else:
+            content = _read(connection, size, deadline)
+        arrays[name] = np.frombuffer(content, dtype=dtype).reshape(shape)
     return Frame(op, fields, arrays)
 
 
-def _read(connection: socket.socket, size: int, deadline: float | None) -> bytearray:
+def _read(
+    connection: socket.socket, size: int, deadline: float | None, descriptors: list[int] | None = None
+) -> bytearray:
     content = bytearray(size)
     view, position = memoryview(content), 0
     while position < size:
@@ -94,13 +153,28 @@ def _read(connection: socket.socket, size: int, deadline: float | None) -> bytea
         else:
             connection.settimeout(None)
         try:
-            count = connection.recv_into(view[position:])
+            if descriptors is None:
+                count = connection.recv_into(view[position:])
+            else:
+                count = _receive_with_descriptors(connection, view[position:], descriptors)
         except ConnectionResetError:
             count = 0
         if count == 0:
             raise ConnectionLostError("the connection was closed")
         position += count
     return content
+
+
+def _receive_with_descriptors(connection: socket.socket, view: memoryview, descriptors: list[int]) -> int:
+    """Receive into `view`, and what descriptors came along (at most a few)."""
+    room = socket.CMSG_SPACE(_MAX_DESCRIPTORS * _INT)
+    count, messages, _, _ = connection.recvmsg_into([view], room, socket.MSG_CMSG_CLOEXEC)
+    for level, kind, content in messages:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            got = array.array("i")
+            got.frombytes(content[: len(content) - len(content) % _INT])
+            descriptors.extend(got)
+    return count
 
 
 def _parse_header(content: bytes) -> tuple[str, dict[str, Any], list[tuple[str, str, tuple[int, ...], int]]]:
