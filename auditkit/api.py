@@ -20,6 +20,7 @@ from auditkit.core.progress import SilentProgress
 from auditkit.data.dataset import Dataset
 from auditkit.data.frames import to_table
 from auditkit.data.spec import label_text
+from auditkit.pipeline.attest.keys import load_signer
 from auditkit.pipeline.audit import perform
 from auditkit.pipeline.document import Document
 from auditkit.pipeline.gate_file import GateRequest, attributes_section, given, parse_bound, prepare_gate
@@ -80,6 +81,7 @@ def audit(
     out: str | Path | None = None,
     formats: Sequence[str] = ("html",),
     allow_inconclusive: bool = False,
+    sign: str | Path | None = None,
 ) -> FinishedAudit:
     """Audit a live model: a scikit-learn estimator, a torch module, or any callable that takes a DataFrame.
 
@@ -89,9 +91,13 @@ def audit(
     path of a file), joined by `id` to its column `attributes_id`. All other arguments mean what they mean in a plan
     file.
 
-    With `out`, the run directory is written as `auditkit run` writes it. The model runs in this process.
+    With `out`, the run directory is written as `auditkit run` writes it; `sign` is the private key that signs it, its
+    password in `AUDITKIT_SIGNING_KEY_PASSWORD` where it has one. The model runs in this process.
     Raises `auditkit.core.errors.AuditkitError`: `PlanError` for wrong arguments, `InputRefusedError` for bad data.
     """
+    if sign is not None and out is None:
+        raise PlanError("sign: what is signed is the run directory; name it with `out`")
+    signer = None if sign is None else load_signer(Path(sign))
     frames = {split: to_table(frame) for split, frame in _splits(data).items()}
     second = _second_table(attributes)
     data_section = {
@@ -132,7 +138,7 @@ def audit(
     prepared.allow_inconclusive = allow_inconclusive
     if out is None:
         return _finish(perform(prepared, Clock()))
-    result = run_prepared(prepared, directory=Path(out), resume=False, formats=formats)
+    result = run_prepared(prepared, directory=Path(out), resume=False, formats=formats, signer=signer)
     return _finish(result.audit)
 
 

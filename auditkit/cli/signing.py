@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -33,10 +32,10 @@ def signer_of(path: Path | None) -> Signer | None:
     """The key of `--sign`, loaded before any work is done. Raises `PlanError` where it can't be used."""
     if path is None:
         return None
-    from auditkit.pipeline.attest.keys import PASSWORD_VARIABLE, PasswordNeededError, load_signer
+    from auditkit.pipeline.attest.keys import PasswordNeededError, load_signer
 
     try:
-        signer = load_signer(path, os.environ.get(PASSWORD_VARIABLE))
+        signer = load_signer(path)
     except PasswordNeededError:
         if not asking():
             raise

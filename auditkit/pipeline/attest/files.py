@@ -39,9 +39,10 @@ def open_below(root: Path, name: str) -> Iterator[BinaryIO]:
     finally:
         for directory in held:
             os.close(directory)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UnsoundFileError("is no regular file")
     with os.fdopen(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise UnsoundFileError("is no regular file")
         yield stream
 
 

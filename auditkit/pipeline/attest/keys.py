@@ -69,11 +69,12 @@ def _named(public: Ed25519PublicKey) -> str:
 
 
 def load_signer(path: Path, password: str | None = None) -> Signer:
-    """The private key in a PEM file (PKCS #8).
+    """The private key in a PEM file (PKCS #8). Without a `password`, that of the environment is tried.
 
-    Raises `PasswordNeededError` where it is encrypted and `password` is None, `PlanError` where it can't be read, the
+    Raises `PasswordNeededError` where it is encrypted and there is no password, `PlanError` where it can't be read, the
     password is wrong, or it is no Ed25519 private key.
     """
+    password = password or os.environ.get(PASSWORD_VARIABLE)
     content, mode = _read(path)
     if b"PUBLIC KEY-----" in content:
         raise PlanError(f"{path}: is a public key; the private one signs, `auditkit keygen` names it NAME.key")
