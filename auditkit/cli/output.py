@@ -77,6 +77,17 @@ def show(audit: Audit, *, quiet: bool, groups: bool = False) -> None:
     emit(verdict_table(audit, color=color, width=width, quiet=quiet, groups=groups))
     if not quiet and audit.model.positive is not None:
         emit(_favourable(audit, audit.model.positive))
+    if not quiet and audit.model.trusted:
+        _show_trusted(audit)
+
+
+def _show_trusted(audit: Audit) -> None:
+    """What could run code and was loaded all the same."""
+    from auditkit.report.text import terminal
+    from auditkit.report.trusted import trusted_files
+
+    for said in trusted_files(audit):
+        emit(f"trusted: {terminal(said, 400)}")
 
 
 def _favourable(audit: Audit, positive: str) -> str:

@@ -14,6 +14,7 @@ from auditkit.report.messages import text
 from auditkit.report.numbers import count
 from auditkit.report.privacy import protect
 from auditkit.report.text import markdown
+from auditkit.report.trusted import trusted_files
 from auditkit.report.values import ShownValue, shown_value
 from auditkit.report.verdict import verdict_sentence, worst
 
@@ -38,6 +39,7 @@ def _render(audit: Audit, _pages: Pages) -> str:
         f"**{markdown(verdict_sentence(shown), 2000)}**",
         "",
         _facts(shown),
+        *(line for said in trusted_files(shown) for line in ("", f"{_MARKS[Status.WARN]} {markdown(said, 400)}")),
     ]
     parts = [*_gates(gate_rows(shown)), *_worst(shown), "", _counts(shown), "", text("md.interval")]
     return "\n".join([*head, *_bounded(parts, MOST_BYTES - len("\n".join(head).encode()))]) + "\n"

@@ -140,14 +140,15 @@ MESSAGES: Mapping[str, str] = {
     "{attributes}. Other groups were not looked at.",
     "limit.no-groups": "The plan declares no sensitive columns, so no groups of people were compared.",
     "limit.unlabelled": "Rows of the {split} split without a label: {rows}. Metrics that need the truth "
-    "leave them out; if labels are known only for those whom an earlier decision favoured, those metrics are "
-    "biased.",
+    "leave them out; if labels are known only for those whom an earlier decision favoured, those metrics are biased.",
     "limit.unscored": "Rows of the {split} split that the model could not score, and that enter no metric: {rows}.",
     "limit.unreadable": "Rows of the {split} split that could not be read: {rows}.",
     "limit.sampled": "The {split} split is a random sample of {rows} of {whole} rows.",
     "limit.reproducible": "Numbers marked “a rerun will differ” (times, memory) depend on the machine.",
     "limit.isolation": "The model was not isolated from the audit’s own process.",
-    "reproduce.run": "auditkit run PLAN --seed {seed}",
+    "trusted.digest": "{path} can run code. It was loaded because its digest was named as trusted: sha256:{sha256}.",
+    "trusted.code": "{path} is Python code. It was run because it was named as the user’s own: sha256:{sha256}.",
+    "reproduce.run": "auditkit run PLAN --seed {seed}{trust}",
     "reproduce.about": "Save the plan below beside the data and the model, and run the command with the "
     "same versions. The same seed gives the same numbers.",
     "reproduce.gate.about": "Run the command beside the file of predictions, with the same version. The same file "

@@ -18,6 +18,7 @@ from auditkit.report.plan_text import plan_text
 from auditkit.report.privacy import min_cell
 from auditkit.report.reproduce import command, is_gate_run
 from auditkit.report.text import clean, line
+from auditkit.report.trusted import trusted_files
 from auditkit.report.untested import Untested, untested
 from auditkit.report.values import confidence_text
 from auditkit.report.verdict import about, verdict_parts, worst
@@ -76,6 +77,7 @@ class ReportView:
     versions: tuple[tuple[str, str], ...]
     digests: tuple[tuple[str, str], ...]
     isolation: str
+    trusted: tuple[str, ...]
     plan: str
     confidence: str
     min_cell: int
@@ -120,6 +122,7 @@ def build_view(shown: Audit, pages: Pages, caps: Caps) -> ReportView:
         versions=_versions(shown),
         digests=_digests(shown),
         isolation=clean(shown.environment.isolation),
+        trusted=trusted_files(shown),
         plan=plan_text(shown.plan),
         confidence=confidence_text(max(set(confidences), key=confidences.count) if confidences else 0.95),
         min_cell=min_cell(shown),
