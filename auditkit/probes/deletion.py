@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -99,15 +100,21 @@ class Deletion:
 
 def _permutation_effect(context: ProbeContext, split: str, names: list[str], tested: int) -> FloatArray:
     """Mean |change of the response| by permuting each input, over the rows that the test will not use, `[F]`."""
-    table = context.evidence.table(PERMUTATIONS.name)
+    table = context.evidence.table(PERMUTATIONS.name).combine_chunks()
     everything = context.sample(split)
     position = {int(row): i for i, row in enumerate(everything.outcomes.row)}
     where = np.array([position[int(row)] for row in table["row"].to_numpy()])
-    feature = np.array(table["feature"].to_pylist(), dtype=object)
+    encoded = table["feature"].combine_chunks().dictionary_encode()
+    codes, known = np.asarray(encoded.indices.to_numpy()), encoded.dictionary.to_pylist()
     apart = where >= min(tested, len(everything) // 2)
+    # The rows of each input, from one sort: there may be thousands of inputs.
+    order = np.argsort(codes, kind="stable")
+    ends = np.searchsorted(codes[order], np.arange(len(known) + 1))
+    of_input = {name: order[start:stop] for name, (start, stop) in zip(known, pairwise(ends.tolist()), strict=True)}
     effect = np.zeros(len(names))
     for index, name in enumerate(names):
-        rows = np.flatnonzero((feature == name) & apart)
+        rows = of_input.get(name, order[:0])
+        rows = rows[apart[rows]]
         if len(rows):
             outputs = outputs_of(table.take(pa.array(rows)))
             effect[index] = float(np.mean(1 - _kept(context, everything.outcomes.where(where[rows]), outputs)))
@@ -116,11 +123,12 @@ def _permutation_effect(context: ProbeContext, split: str, names: list[str], tes
 
 def _replace(sample: Sample, order: npt.NDArray[Any], donors: IntArray) -> dict[str, Any]:
     """The inputs with those named in each row of `order` `[k, c]` taken from the row's donor."""
-    changed = {}
-    for index, (name, values) in enumerate(sample.inputs.items()):
-        gone = (order == index).any(axis=1)
-        changed[name] = np.where(gone, values[donors], values)
-    return changed
+    gone = np.zeros((len(sample.inputs), len(order)), dtype=np.bool_)
+    gone[order, np.arange(len(order))[:, None]] = True
+    return {
+        name: np.where(of_input, values[donors], values)
+        for of_input, (name, values) in zip(gone, sample.inputs.items(), strict=True)
+    }
 
 
 def _kept(context: ProbeContext, like: Outcomes, outputs: Outputs) -> FloatArray:
