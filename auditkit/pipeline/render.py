@@ -12,6 +12,7 @@ from auditkit.core.audit import Audit
 from auditkit.core.check import page
 from auditkit.core.errors import InputRefusedError, PlanError
 from auditkit.pipeline.attest.refresh import cover, refuse_signed
+from auditkit.pipeline.rundir import locked
 from auditkit.report.render import render_all, write, write_texts
 
 MAX_BYTES = 200_000_000
@@ -46,17 +47,23 @@ def render_again(directory: Path, formats: Sequence[str], out: Path | None = Non
     """Write the wanted formats beside `audit.json`, which stays as it is, or into `out`.
 
     Raises `PlanError` where a report would take the place of one that is signed and reads differently, or of a file
-    in `out`.
+    in `out`, or where a run is writing into `directory`.
     """
-    audit = read_audit(directory)
-    texts = render_all(audit, [name for name in formats if name != "json"], pages())
     if out is not None:
+        texts = _rendered(directory, formats)
         _refuse_existing(out, texts)
         return write_texts(texts, out)
-    refuse_signed(directory, texts)
-    written = write_texts(texts, directory)
-    cover(directory, texts)
+    read_audit(directory)
+    with locked(directory):
+        texts = _rendered(directory, formats)  # read again: a run may have finished until now
+        refuse_signed(directory, texts)
+        written = write_texts(texts, directory)
+        cover(directory, texts)
     return written
+
+
+def _rendered(directory: Path, formats: Sequence[str]) -> dict[str, str]:
+    return render_all(read_audit(directory), [name for name in formats if name != "json"], pages())
 
 
 def _refuse_existing(out: Path, names: Iterable[str]) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +18,9 @@ from auditkit.pipeline.journal import read_journal
 JOURNAL = "journal.jsonl"
 EVIDENCE = "evidence"
 LOCK = ".lock"
+_LATEST = ".latest-"
+#: How the names of directories end that nobody chose: a day and an id.
+_DEFAULT = re.compile(r"-\d{4}-\d\d-\d\d-[0-9a-f]{6}$")
 
 
 def slug(name: str) -> str:
@@ -30,14 +33,49 @@ def choose_directory(name: str, out: Path | None, resume: bool, parent: Path = P
     if out is not None:
         return out
     if resume:
-        earlier = sorted(parent.glob(f"{slug(name)}-*/{JOURNAL}"), key=lambda path: path.stat().st_mtime)
-        if not earlier:
+        earlier = _earlier(parent, slug(name))
+        if earlier is None:
             raise PlanError(f"--resume: there is no earlier run of {name!r} under {parent}/; name it with --out")
-        return earlier[-1].parent
+        return earlier
     new = parent
     while new == parent or new.exists():  # of thousands of runs a day, two would draw the same id
         new = parent / f"{slug(name)}-{datetime.now(UTC):%Y-%m-%d}-{uuid.uuid4().hex[:6]}"
     return new
+
+
+def _earlier(parent: Path, name: str) -> Path | None:
+    """The directory that a run of that name used last: the one noted, which a clock that was set back can't hide, else
+    the one with the newest journal."""
+    runs = [path for path in parent.glob(f"{name}-*/{JOURNAL}") if _DEFAULT.fullmatch(path.parent.name, len(name))]
+    noted = ""
+    with contextlib.suppress(OSError, UnicodeError):
+        noted = (parent / f"{_LATEST}{name}").read_text(encoding="utf-8").strip()
+    newest = max(runs, key=lambda path: (path.parent.name == noted, path.stat().st_mtime), default=None)
+    return None if newest is None else newest.parent
+
+
+def _note_latest(directory: Path) -> None:
+    """Note beside a directory of the usual name that it is the latest. A note that a kill tears names no directory."""
+    match = _DEFAULT.search(directory.name)
+    if match is not None:
+        path = directory.parent / f"{_LATEST}{directory.name[: match.start()]}"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(directory.name)
+
+
+@contextlib.contextmanager
+def locked(directory: Path) -> Iterator[Lock]:
+    """The lock of a run directory. Raises `PlanError` where another command writes there, `OSError` where it can't be
+    written."""
+    try:
+        lock = Lock(directory / LOCK)
+    except BlockingIOError:
+        raise PlanError(f"{directory}: another run is writing there; wait, or choose another directory") from None
+    try:
+        yield lock
+    finally:
+        lock.release()
 
 
 def _has_results(path: Path, content: Sequence[str]) -> bool:
@@ -72,6 +110,7 @@ class RunDirectory:
         try:
             self._refuse_foreign()
             remove_temporaries(self.path)
+            _note_latest(self.path)
         except BaseException:
             self._lock.release()
             if not existed:

@@ -58,7 +58,7 @@ class Fingerprint:
 
     path: Path
     sha256: str
-    identity: tuple[int, int, int, int]
+    identity: tuple[int, ...]
     #: Text files only: whether the number of double quotes is odd.
     odd_quotes: bool = False
 
@@ -118,9 +118,11 @@ def _why(error: OSError) -> str:
     return f"it can't be opened ({(error.strerror or type(error).__name__).lower()})"
 
 
-def _identity(stream: BinaryIO) -> tuple[int, int, int, int]:
+def _identity(stream: BinaryIO) -> tuple[int, ...]:
+    """What tells a file from another, and from itself once it was written to. Whoever sets its time back to hide that
+    changes the time of its inode (the last), which can't be set."""
     status = os.fstat(stream.fileno())
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def fingerprint(path: Path, form: str, *, text: bool) -> Fingerprint:
@@ -216,7 +218,7 @@ def reading(mark: Fingerprint, what: str) -> Iterator[BinaryIO]:
         _refuse_changed(mark.name, stream, mark.identity)
 
 
-def _refuse_changed(name: str, stream: BinaryIO, identity: tuple[int, int, int, int]) -> None:
+def _refuse_changed(name: str, stream: BinaryIO, identity: tuple[int, ...]) -> None:
     if _identity(stream) != identity:
         raise InputRefusedError(
             f"{name}: the file changed while it was being read; run again when nothing writes to it"
