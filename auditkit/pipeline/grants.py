@@ -74,8 +74,9 @@ def _place_problems(file: Path, plan: Plan) -> list[Problem]:
 def _guarded(plan: Plan) -> Iterator[tuple[Path, str]]:
     model = plan.model
     if model.path is not None:
-        yield (model.path if model.path.is_dir() else model.path.parent), "the model's folder"
-        yield model.path.resolve().parent, "the model's folder"
+        # Neither raises for a name that is too long or a loop of links: what is wrong with the path is said later.
+        yield (model.path if os.path.isdir(model.path) else model.path.parent), "the model's folder"
+        yield Path(os.path.realpath(model.path)).parent, "the model's folder"
     for path in model.paths[1:]:
         yield path, "what the plan names as part of the model"
     for path in plan.data.paths:
@@ -90,6 +91,6 @@ def _identities(path: Path) -> Iterator[Identity | None]:
 def _identity(path: Path) -> Identity | None:
     try:
         status = path.stat()
-    except OSError:
+    except (OSError, ValueError):
         return None
     return status.st_dev, status.st_ino

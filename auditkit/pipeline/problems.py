@@ -216,12 +216,23 @@ def model_problems(spec: ModelSpec, trains: bool) -> list[Problem]:
     ]
     if spec.path is None:
         problems.append(Problem("model.path", f"is required for `kind: {spec.kind}`"))
-    elif not spec.path.exists():
+    elif absence := _absence(spec.path):
         hint = "; `auditkit train` makes one from the plan's `train:` section" if trains else ""
-        problems.append(Problem("model.path", f"there is nothing at {spec.path}{hint}"))
+        problems.append(Problem("model.path", f"{absence}{hint}"))
     elif spec.kind == "python" and spec.path.is_dir():
         problems.append(Problem("model.path", f"{spec.path} is a directory; name the Python file"))
     return problems + _file_problems(spec)
+
+
+def _absence(path: Path) -> str | None:
+    """Why there is nothing to open at a path. `Path.exists` raises for a name that is too long, or no permission."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return f"there is nothing at {path}"
+    except OSError as error:
+        return f"{path} can't be reached ({(error.strerror or 'unknown').lower()})"
+    return None
 
 
 def _given(spec: ModelSpec, key: str) -> bool:
@@ -234,11 +245,10 @@ def _file_problems(spec: ModelSpec) -> list[Problem]:
     if spec.builder_file is not None:
         named["builder"] = spec.builder_file
     missing = {
-        key: f"{path} is a directory; name a file" if path.is_dir() else f"there is nothing at {path}"
+        key: _absence(path) or (f"{path} is a directory; name a file" if path.is_dir() else None)
         for key, path in named.items()
-        if not path.exists() or path.is_dir()
     }
-    problems = [Problem(f"model.{key}", message) for key, message in missing.items()]
+    problems = [Problem(f"model.{key}", message) for key, message in missing.items() if message]
     if spec.kind != "python" or spec.path is None or problems:
         return problems
     try:

@@ -85,6 +85,7 @@ FOUND = [
     ("plan", "refused", plan("max: 0.1", "max: ²%"), "isdigit() is true of it, and float() fails"),
     ("plan", "refused", plan("use: x", "a[²]: x"), "the same of an index"),
     ("plan", "refused", plan("x: numeric", "x: " + "9" * 3000), "the whole value stood in the message"),
+    ("plan", "refused", GOOD[2].replace("model.skops", "m" * 300).encode(), "a path longer than names may be"),
     ("gate-line", "accepted", "--target=y\n--prediction=p\n--min=f1=²%".encode(), "the same of a bound"),
     ("audit-json", "refused", first(tables=[SHORT]), "a table that is no rectangle"),
     ("audit-json", "refused", first(confidence=math.nan), "not a number"),

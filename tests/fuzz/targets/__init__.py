@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.fuzz.target import Target
-from tests.fuzz.targets import models, plans, results, rows
+from tests.fuzz.targets import folders, models, plans, results, rows, trust
 
 TARGETS: dict[str, Target] = {
-    target.name: target for module in (plans, rows, models, results) for target in module.TARGETS
+    target.name: target for module in (plans, rows, models, folders, results, trust) for target in module.TARGETS
 }

@@ -57,7 +57,7 @@ def _tensors() -> list[bytes]:
     return [with_header(json.dumps(one).encode(), bytes(24)), with_header(json.dumps(more).encode(), bytes(32))]
 
 
-def _reheaded(data: bytes, rng: Random, tokens: Sequence[bytes]) -> bytes:
+def mutate_safetensors(data: bytes, rng: Random, tokens: Sequence[bytes]) -> bytes:
     if rng.random() < 0.3 or len(data) < 8:
         return mutate_bytes(data, rng, tokens)
     (length,) = struct.unpack("<Q", data[:8])
@@ -179,7 +179,7 @@ TARGETS = (
         run=_safetensors,
         seeds=_tensors,
         traced=("auditkit.models.prechecks.safetensors_file", "auditkit.models.reading"),
-        mutate=_reheaded,
+        mutate=mutate_safetensors,
         tokens=(b'"w":', b"[0,0]", b"-1", b"1e9"),
     ),
     Target(

@@ -62,11 +62,29 @@ model: {kind: sklearn, path: model.skops, threshold: 0.25, outputs: probabilitie
 data: {splits: {test: test.csv}, target: y, attributes: {path: test.csv, id: x}, id: x, sensitive: [g]}
 gates: none
 """,
+    """\
+name: d
+model:
+  kind: torch
+  path: model.skops
+  builder: net.py:make
+  classes: [0, 1]
+  preprocess: {categories: {g: [a, b]}}
+data: {splits: {test: test.csv}, target: y, inputs: {x: numeric, g: categorical}, sensitive: [g]}
+gates: none
+""",
+    """\
+name: e
+model: {kind: python, path: "net.py:predict", files: [other.bin], classes: [0, 1]}
+data: {splits: {test: test.csv}, target: y, inputs: {x: numeric}}
+gates: none
+""",
 )
 WORDS = (
     "test", "train", "y", "p", "g", "x", "z", "a", "b", "a×b", "g×y", "none", "off", "on", "baseline", "linear",
     "all", "difference", "ratio", "predictions", "torch", "sklearn", "python", "hf", "3 minutes", "10%", "max", "min",
-    "by", "test.csv", "bias.groups", "performance.summary", "accuracy", "roc_auc", "/dev/zero", "..", "\x00",
+    "by", "net.py", "net.py:f", "other.bin", "test.csv", "bias.groups", "performance.summary", "accuracy", "roc_auc",
+    "/dev/zero", "..", "\x00",
 )  # fmt: skip
 TOKENS = tuple(
     text.encode()
@@ -85,7 +103,8 @@ TABLE = "y,p,g,x,z,w\n" + "".join(
 
 def _plan(data: bytes, folder: Path) -> None:
     (folder / "test.csv").write_text(TABLE, encoding="utf-8")
-    (folder / "model.skops").touch()
+    for name in ("model.skops", "net.py", "other.bin"):
+        (folder / name).touch()
     (folder / "plan.yaml").write_bytes(data)
     prepare(load_plan(folder / "plan.yaml"), SilentProgress())
 

@@ -60,7 +60,7 @@ def columns(rng: np.random.Generator, rows: int = ROWS) -> dict[str, list[object
     }
 
 
-def _texts(separator: str) -> list[bytes]:
+def texts(separator: str) -> list[bytes]:
     found = []
     for seed in range(2):
         cells = columns(np.random.default_rng(seed), (ROWS, 60)[seed])
@@ -122,7 +122,7 @@ def _file(suffix: str) -> Callable[[bytes, Path], None]:
 
 def _attributes(data: bytes, folder: Path) -> None:
     path, other = folder / "p.csv", folder / "people.csv"
-    path.write_bytes(_texts(",")[0])
+    path.write_bytes(texts(",")[0])
     other.write_bytes(data)
     judge(
         path,
@@ -161,7 +161,7 @@ def _command_line(data: bytes, folder: Path) -> None:
     lines = [line for line in data.decode(errors="replace").split("\n") if line]
     arguments = [line for line in lines if line.partition("=")[0] in OPTIONS][:30]
     path = folder / "p.csv"
-    path.write_bytes(_texts(",")[0])
+    path.write_bytes(texts(",")[0])
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main(["gate", str(path), *arguments])
@@ -194,8 +194,8 @@ def _reader(suffix: str, seeds: Callable[[], list[bytes]], *, text: bool) -> Tar
 
 
 TARGETS = (
-    _reader("csv", functools.partial(_texts, ","), text=True),
-    _reader("tsv", functools.partial(_texts, "\t"), text=True),
+    _reader("csv", functools.partial(texts, ","), text=True),
+    _reader("tsv", functools.partial(texts, "\t"), text=True),
     _reader("jsonl", _json_lines, text=True),
     _reader("parquet", _parquets, text=False),
     _reader("arrow", _arrows, text=False),
