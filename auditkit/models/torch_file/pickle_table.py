@@ -26,6 +26,9 @@ from auditkit.models.torch_file.tensor_rows import (
 
 MAX_PICKLE = 32 * MEGABYTE
 MAX_OPCODES = 5_000_000
+#: Values that wait, and tuples and lists begun inside of one another: `pickle` writes items in batches of 1,000.
+MAX_STACK = 10_000
+MAX_DEPTH = 100
 _ORDERED_DICT, _SIZE = "collections OrderedDict", "torch Size"
 _TENSOR, _TENSOR_V3 = "torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_tensor_v3"
 _PARAMETER = "torch._utils _rebuild_parameter"
@@ -116,7 +119,7 @@ class _Machine:
         self._rows = rows
         self._stack: list[Any] = []
         self._marks: list[list[Any]] = []
-        self._memo: dict[int, Any] = {}
+        self._memo: list[Any] = []
 
     def run(self, content: bytes) -> object:
         """What the pickle builds."""
@@ -133,6 +136,8 @@ class _Machine:
             if act is None:
                 raise RunsCodeError(f"a torch.save file whose pickle takes the step {opcode.name}")
             act(self, argument)
+            if len(self._stack) > MAX_STACK or len(self._marks) > MAX_DEPTH:
+                raise MalformedError("its pickle nests or heaps up more than `torch.save` ever does: a bomb")
         raise MalformedError("its pickle has no end")
 
     def push(self, value: object) -> None:
@@ -155,7 +160,10 @@ class _Machine:
         return items
 
     def put(self, index: int) -> None:
-        self._memo[index] = self._stack[-1]
+        # `pickle` numbers what it remembers one by one.
+        if index != len(self._memo):
+            raise MalformedError("its pickle remembers out of order")
+        self._memo.append(self._stack[-1])
 
     def get(self, index: int) -> None:
         self._stack.append(self._memo[index])
