@@ -7,6 +7,8 @@ import json
 import os
 import shutil
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from auditkit.core.audit import Audit
 from auditkit.core.errors import InputRefusedError, PlanError
 from auditkit.core.files import manifest_digest, sha256_tree
 from auditkit.models.spec import ModelSpec
+from auditkit.models.worker.limits import scrubbed_environment
 from auditkit.pipeline.attest.dsse import PAYLOAD_TYPE, Envelope, parse_envelope
 from auditkit.pipeline.attest.inputs import ModelFiles, model_files
 from auditkit.pipeline.attest.keys import PASSWORD_VARIABLE, generate, load_signer, load_verifier
@@ -257,7 +260,7 @@ def test_a_resumed_run_that_is_stopped_keeps_the_old_attestation_which_no_longer
     assert (place.out / "audit.json").read_bytes() == before
     found = place.check()
     assert not found.whole
-    assert "goes on for 2 more lines: a later run began and did not finish" in texts(found)
+    assert "goes on for 2 more lines: a later run began and has not finished" in texts(found)
     run(place, place.out, "--resume", "--sign", str(place.key()))
     assert place.check(plan=True).whole
 
@@ -456,3 +459,29 @@ def test_a_model_that_changed_between_hash_and_load_is_refused(
     assert answer.code == 4
     assert "changed before it was loaded" in answer.err
     assert not (place.root / "new" / "audit.json").exists()
+
+
+def test_the_password_stays_with_the_parent() -> None:
+    assert PASSWORD_VARIABLE not in scrubbed_environment({PASSWORD_VARIABLE: "secret", "PATH": "/bin"}, "/home")
+
+
+def test_verify_runs_no_model_and_keys_are_imported_when_used(place: Place) -> None:
+    def modules(*arguments: str) -> set[str]:
+        code = f"import json, sys\nfrom auditkit.cli.main import main\nassert main({list(arguments)!r}) == 0"
+        script = f"{code}\nprint(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        return set(json.loads(done.stderr.splitlines()[-1]))
+
+    heavy = {"torch", "transformers", "captum", "sklearn", "fairlearn"}
+    assert not heavy & modules("verify", str(place.out), "--key", str(place.root / "ci.pub"), "--plan", str(place.plan))
+    loaded = modules("verify", str(place.out))
+    assert not (heavy | {"cryptography"}) & loaded
+
+
+def test_a_directory_that_can_not_be_listed_is_refused(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("auditkit.pipeline.attest.files.os.scandir", denied)
+    with pytest.raises(InputRefusedError, match="can't be read"):
+        place.check()

@@ -93,19 +93,26 @@ def listed(root: Path) -> list[str]:
     """Names, with `/` between their parts, of all that lies below `root` but directories; links are not followed.
 
     The lock, the attestation itself and what a killed process left half-written are left out.
-    Raises `InputRefusedError` where there are more than `MAX_LISTED`.
+    Raises `InputRefusedError` where there are more than `MAX_LISTED`, or a directory can't be read.
     """
     found: list[str] = []
     waiting = [""]
     while waiting:
         prefix = waiting.pop()
-        with os.scandir(root / prefix) as entries:
-            for entry in entries:
-                name = prefix + entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(f"{name}/")
-                elif name not in (LOCK, ATTESTATION) and not entry.name.startswith(TEMPORARY_PREFIX):
-                    found.append(name)
+        for name, folder in _entries(root, prefix):
+            if folder:
+                waiting.append(f"{name}/")
+            elif name not in (LOCK, ATTESTATION) and not name.rpartition("/")[2].startswith(TEMPORARY_PREFIX):
+                found.append(name)
         if len(found) + len(waiting) > MAX_LISTED:
             raise InputRefusedError(f"{root}: holds more than {MAX_LISTED:,} files; that is no run directory")
     return sorted(found)
+
+
+def _entries(root: Path, prefix: str) -> list[tuple[str, bool]]:
+    """Names of what is in that directory, and whether each is a directory itself."""
+    try:
+        with os.scandir(root / prefix) as entries:
+            return [(prefix + entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    except OSError as error:
+        raise InputRefusedError(f"{root / prefix}: can't be read ({error.strerror})") from None

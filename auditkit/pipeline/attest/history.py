@@ -29,7 +29,7 @@ def _why(entries: list[Entry], part: JournalPart, wrong: str) -> str:
         text = f"goes on for {more} more line{'' if more == 1 else 's'}"
         if entries[-1].event == "end":
             return f"{text}: a later run was finished, and its attestation was not written; --resume writes it"
-        return f"{text}: a later run began and did not finish; --resume goes on with it"
+        return f"{text}: a later run began and has not finished; --resume goes on with it"
     if not entries:
         return wrong
     if len(entries) < part.lines:

@@ -72,7 +72,7 @@ def _unattested(directory: Path, why: str, found: Findings) -> None:
     if last_event(directory) == "end":
         text = f"{ATTESTATION} {why}: it was removed, or the run was killed just before it wrote it; --resume writes it"
     else:
-        text = "the run did not finish, so nothing was attested; --resume goes on with it"
+        text = "the run has not finished, so nothing is attested; --resume goes on with it"
     found.bad("unfinished", text)
 
 
