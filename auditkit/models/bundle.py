@@ -6,6 +6,7 @@ Reading it here needs no torch and builds nothing: both files are checked as hos
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -131,7 +132,7 @@ def read_description(path: Path) -> Description:
 
 
 def _check_directory(path: Path) -> None:
-    if not path.exists():
+    if not os.path.lexists(path):  # a loop of links is told below
         raise InputRefusedError(f"{path}: no such model; `auditkit train` leaves one there")
     refuse_code(path, "torch")
     if not path.is_dir():

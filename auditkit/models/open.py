@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -61,7 +62,7 @@ def _opening(spec: ModelSpec, path: Path, inputs: Sequence[Input], trust: Trust,
         from auditkit.models.python_file import opening_of_function
 
         return opening_of_function(spec, inputs, trust, copies)
-    if path.is_dir() or not path.exists():
+    if path.is_dir() or not os.path.lexists(path):
         read_bundle(path)
         digest = sha256_tree(path)
         return Opening(OpenRequest("trained", path), digest, in_place={path: digest})

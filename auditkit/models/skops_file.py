@@ -7,6 +7,7 @@ that is not on the list too. Each counts only where skops' own loader for it bui
 from __future__ import annotations
 
 import io
+import os
 import re
 import zipfile
 from collections.abc import Mapping
@@ -40,7 +41,7 @@ _MEMBER = re.compile(r"[A-Za-z0-9_.-]{1,200}")
 
 def read_skops(path: Path) -> bytes:
     """The bytes of a skops file whose zip table was checked. Raises `InputRefusedError`."""
-    if not path.exists():
+    if not os.path.lexists(path):  # a loop of links is told by what reads it
         raise InputRefusedError(f"{path}: no such file; `skops.io.dump(estimator, {path.name!r})` writes one")
     if path.is_dir():
         raise InputRefusedError(f"{path}: a directory; `kind: sklearn` reads the file that `skops.io.dump` writes")

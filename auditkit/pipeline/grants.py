@@ -59,9 +59,9 @@ def unused(audit: Audit, digests: Sequence[str]) -> list[str]:
 
 def _place_problems(file: Path, plan: Plan) -> list[Problem]:
     """Where the list lies inside of what the plan names, as it is given or once links are followed."""
-    around = {*_identities(Path(os.path.abspath(file))), *_identities(file.resolve())}
+    around = {*_identities(Path(os.path.abspath(file))), *_identities(Path(os.path.realpath(file)))}
     for guarded, what in _guarded(plan):
-        if _identity(guarded) in around or _identity(guarded.resolve()) in around:
+        if _identity(guarded) in around or _identity(Path(os.path.realpath(guarded))) in around:
             return [
                 Problem(
                     f"--trust-file {file}",

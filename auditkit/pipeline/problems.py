@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -231,6 +232,8 @@ def _absence(path: Path) -> str | None:
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return f"there is nothing at {path}"
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None  # something is there: opening it refuses it, as an input
         return f"{path} can't be reached ({(error.strerror or 'unknown').lower()})"
     return None
 

@@ -132,9 +132,9 @@ class RunDirectory:
         path = self.path
         if path.exists() and not path.is_dir():
             raise PlanError(f"--out {path}: is a file; name a directory")
-        inside = path.resolve()
+        inside = Path(os.path.realpath(path))
         for source in self._inputs:
-            if source.resolve().is_relative_to(inside):
+            if Path(os.path.realpath(source)).is_relative_to(inside):  # a loop of links raises nothing here
                 raise PlanError(f"--out {path}: holds an input of this audit ({source.name}); choose another directory")
 
     def _refuse_foreign(self) -> None:
