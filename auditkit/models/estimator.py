@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Literal
 
 import numpy as np
@@ -84,10 +85,12 @@ class EstimatorModel:
 def _estimates(estimator: Any, name: str) -> Literal["classification", "regression"]:
     from sklearn.base import is_classifier, is_regressor
 
-    if is_classifier(estimator):
-        return "classification"
-    if is_regressor(estimator):
-        return "regression"
+    # What has no tags is no estimator of scikit-learn's: asking raises.
+    with contextlib.suppress(AttributeError):
+        if is_classifier(estimator):
+            return "classification"
+        if is_regressor(estimator):
+            return "regression"
     if hasattr(estimator, "predict_proba"):
         return "classification"
     raise InputRefusedError(f"{name}: a {type(estimator).__name__} is neither a classifier nor a regressor")

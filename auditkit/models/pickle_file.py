@@ -31,8 +31,6 @@ def open_pickle(path: Path, device: str, options: Mapping[str, Any]) -> PickledE
     Raises `InputRefusedError` where the file can't be loaded, or holds no fitted classifier or regressor.
     """
     name = str(options["name"])
-    # In a sandbox no process can be started: what was fitted with `n_jobs` predicts in threads.
-    joblib.parallel_config(backend="threading")
     try:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always", InconsistentVersionWarning)

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from auditkit.models.worker.probe import isolation_here
 from tests.models.tables import as_dataset, mixed_table, train
 
 
@@ -21,3 +22,11 @@ def bundle(original, tmp_path) -> Path:
     for entry in original.iterdir():
         (copy / entry.name).write_bytes(entry.read_bytes())
     return copy
+
+
+@pytest.fixture(scope="session")
+def containment() -> None:
+    """Skips where this machine can't contain a model that runs code."""
+    isolation = isolation_here()
+    if not isolation.complete:
+        pytest.skip(f"this machine can't contain code: {isolation.lacks}")
