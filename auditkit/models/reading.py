@@ -56,10 +56,11 @@ def open_regular(path: Path, *, root: Path | None = None) -> Iterator[tuple[Bina
         descriptor = os.open(resolved, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
         raise InputRefusedError(f"{path}: can't be read ({error.strerror})") from None
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise InputRefusedError(f"{path}: not a regular file (a directory, a pipe or a device)")
     with os.fdopen(descriptor, "rb") as stream:
-        status = os.fstat(stream.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise InputRefusedError(f"{path}: not a regular file (a directory, a pipe or a device)")
         yield stream, status.st_size
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -18,6 +17,7 @@ from typing import BinaryIO, Self
 
 from auditkit.core.errors import InputRefusedError
 from auditkit.core.model import Trusted
+from auditkit.models.reading import open_regular
 from auditkit.models.trust import Trust
 from auditkit.models.worker.homes import Home
 
@@ -39,7 +39,7 @@ def digest_regular(path: Path, limit: int = MAX_BYTES) -> str:
 
     Raises `InputRefusedError` for anything else, and where the file changes its size meanwhile.
     """
-    with _open_regular(path, limit) as (stream, size):
+    with _open(path, limit) as (stream, size):
         return _hash(path, stream, size, None)
 
 
@@ -57,7 +57,7 @@ class Snapshots:
         Raises `InputRefusedError` where it is absent, no regular file, too large, or changes while it is copied;
         `OSError` where the copy can't be written.
         """
-        with _open_regular(path, self._limit) as (stream, size):
+        with _open(path, self._limit) as (stream, size):
             copy = self.directory / (name or path.name)
             copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o400)
@@ -103,19 +103,12 @@ def take_trusted(
 
 
 @contextlib.contextmanager
-def _open_regular(path: Path, limit: int) -> Iterator[tuple[BinaryIO, int]]:
+def _open(path: Path, limit: int) -> Iterator[tuple[BinaryIO, int]]:
     """The open file and its size."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise InputRefusedError(f"{path}: can't be read ({error.strerror})") from None
-    with os.fdopen(descriptor, "rb") as stream:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise InputRefusedError(f"{path}: not a regular file (a directory, a pipe or a device)")
-        if status.st_size > limit:
-            raise InputRefusedError(f"{path}: {status.st_size:,} bytes, more than the {limit:,} that are read")
-        yield stream, status.st_size
+    with open_regular(path) as (stream, size):
+        if size > limit:
+            raise InputRefusedError(f"{path}: {size:,} bytes, more than the {limit:,} that are read")
+        yield stream, size
 
 
 def _hash(path: Path, stream: BinaryIO, size: int, written: BinaryIO | None) -> str:

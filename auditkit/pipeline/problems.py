@@ -252,6 +252,9 @@ def _file_problems(spec: ModelSpec) -> list[Problem]:
         for key, path in named.items()
     }
     problems = [Problem(f"model.{key}", message) for key, message in missing.items() if message]
+    if spec.kind == "torch" and spec.path is not None and spec.path.is_dir():
+        message = "means nothing for a directory of `auditkit train`, which holds all that it needs"
+        problems += [Problem(f"model.{key}", message) for key in ("builder", "preprocess") if _given(spec, key)]
     if spec.kind != "python" or spec.path is None or problems:
         return problems
     try:
