@@ -26,7 +26,6 @@ WORDS = (Storage(kind=UNTYPED, count=16), 0, (4,), (1,), False, None)
 TENSORS = [
     ("a view beyond", of(tensor(shape=(5,))), "reaches beyond its storage '0' of 4 elements"),
     ("an offset beyond", of(tensor(offset=1)), "reaches beyond"),
-    ("an offset of nothing beyond", of(tensor(offset=5, shape=(0,))), "reaches beyond"),
     ("a stride beyond", of(tensor(shape=(2,), stride=(4,))), "reaches beyond"),
     ("two axes beyond", of(tensor(shape=(2, 2), stride=(3, 1))), "reaches beyond"),
     ("a scalar beyond", of(tensor(offset=4, shape=(), stride=())), "reaches beyond"),

@@ -23,6 +23,7 @@ def open_exported(path: Path, device: str, options: Mapping[str, Any]) -> FileMo
     where, name = resolve_device(device), str(options["name"])
     program = _load_program(path, name)
     least, most = _rows(program, len(options["inputs"]), name)
+    _refuse_training(program, name)
     refuse_unusable(dict(program.named_parameters()), {**program.state_dict, **program.constants}, name)
     if any(tensor.device != where for tensor in program.state_dict.values()):
         from torch.export.passes import move_to_device_pass
@@ -56,6 +57,21 @@ def _load_program(path: Path, name: str) -> ExportedProgram:
     if not isinstance(program, ExportedProgram):
         raise InputRefusedError(f"{name}: holds no program")
     return program
+
+
+def _refuse_training(program: ExportedProgram, name: str) -> None:
+    """Raise where dropout or batch normalisation was exported as it trains: a program has no other mode."""
+    for node in program.graph.nodes:
+        schema = getattr(node.target, "_schema", None)
+        if node.op != "call_function" or schema is None:
+            continue
+        given = {argument.name: value for argument, value in zip(schema.arguments, node.args, strict=False)}
+        given |= node.kwargs
+        if True in (given.get("train"), given.get("training")):
+            raise InputRefusedError(
+                f"{name}: it was exported in training mode ({schema.name.split('::')[-1]}), so its answers are random "
+                "or depend on the other rows; export `model.eval()`"
+            )
 
 
 def _rows(program: ExportedProgram, columns: int, name: str) -> tuple[int, int | None]:

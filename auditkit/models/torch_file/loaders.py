@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from auditkit.core.errors import AuditkitError, InputRefusedError
 from auditkit.models.device import resolve_device
@@ -54,14 +54,24 @@ def open_torchscript(path: Path, device: str, options: Mapping[str, Any]) -> Fil
         warnings.simplefilter("ignore", DeprecationWarning)
         jit: Any = torch.jit
         module = attempt(lambda: jit.load(str(path), map_location=where), name)
+    if not hasattr(module, "forward"):
+        raise InputRefusedError(f"{name}: the module has no method `forward`")
     if hasattr(module, "training"):
         module.eval()
     parameters = dict(module.named_parameters())
-    refuse_unusable(parameters, dict(module.named_buffers()), name)
+    refuse_unusable(parameters, {**_constants(module), **dict(module.named_buffers())}, name)
     description = f"TorchScript module {str(module.original_name)[:100]}"
     return FileModule(
         Loaded(module, description, where, count_parameters(parameters.values()), calling=_plain_execution), options
     )
+
+
+def _constants(module: Any) -> dict[str, Tensor]:
+    """Tensors in the program itself: those of a frozen module are nowhere else."""
+    graph = module.inlined_graph  # its nodes live as long as it does
+    nodes = graph.findAllNodes("prim::Constant", recurse=True)
+    tensors = [node.t("value") for node in nodes if node.hasAttribute("value") and node.kindOf("value") == "t"]
+    return {f"constant {position}": tensor for position, tensor in enumerate(tensors)}
 
 
 def _of_module(module: nn.Module, device: torch.device, where: str) -> Loaded:
