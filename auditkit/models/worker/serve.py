@@ -100,6 +100,9 @@ def _error_fields(error: Exception) -> dict[str, str]:
         return {"kind": "refused", "message": str(error)[:MAX_MESSAGE]}
     if isinstance(error, PlanError):
         return {"kind": "plan", "message": str(error)[:MAX_MESSAGE]}
+    if type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
+        # What torch raises, which is no MemoryError; this process may not have imported torch.
+        return {"kind": "memory", "message": "out of memory"}
     text = str(error) if isinstance(error, AuditkitError) else f"{type(error).__name__}: {error}"
     return {"kind": "failed", "message": text[:MAX_MESSAGE]}
 
