@@ -135,7 +135,6 @@ STATEMENTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "no prefix": (_named("audit.json"), "has the name"),
     "no name": (_named(""), "subject"),
     "only a prefix": (_named("run/"), "has the name"),
-    "a long name": (_named("run/" + "x" * 5000), "subject"),
     "another algorithm alone": (_digest(sha512="0" * 128), "sha256"),
     "a digest in capitals": (_digest(sha256="A" * 64), "sha256"),
     "a short digest": (_digest(sha256="0" * 63), "sha256"),

@@ -417,6 +417,7 @@ def test_a_swapped_model_is_found(auditkit: Cli, census: Path, tmp_path: Path, p
     assert "FAILED  model/more.json: is new" in answer.out
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="the file systems of macOS take no such names")
 def test_files_that_the_plan_names_are_hashed_one_by_one(tmp_path: Path) -> None:
     for name in ("net.py", "m.pt", "words/a.txt", "words/b\udcff.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -485,3 +486,46 @@ def test_a_directory_that_can_not_be_listed_is_refused(place: Place, monkeypatch
     monkeypatch.setattr("auditkit.pipeline.attest.files.os.scandir", denied)
     with pytest.raises(InputRefusedError, match="can't be read"):
         place.check()
+
+
+def test_what_was_trusted_is_attested(auditkit: Cli, place: Place) -> None:
+    code = place.root / "model.py"
+    code.write_text(
+        "from pathlib import Path\n\ndef predict(rows):\n    return (rows['x'] > 0).to_numpy(dtype=float)\n"
+    )
+    (place.root / "words.txt").write_text("a")
+    frame = pd.read_csv(place.root / "test.csv").drop(columns="p")
+    frame["x"] = np.random.default_rng(0).normal(size=len(frame))
+    frame.to_csv(place.root / "test.csv", index=False)
+    edit(
+        place.plan,
+        (
+            "{kind: predictions, prediction: p}",
+            "{kind: python, path: model.py, files: [words.txt], outputs: probabilities}",
+        ),
+        ("min: 0.8", "min: 0.1"),
+    )
+    out, words = place.root / "trusted", f"sha256:{_sha256(place.root / 'words.txt')}"
+    answer = auditkit("run", place.plan, "--out", out, "--sign", place.key(), "--trust-code", "--trust", words)
+    assert answer.code == 0, answer.text
+    statement = json.loads(parse_envelope((out / "attestation.json").read_bytes(), "").payload)
+    assert statement["predicate"]["trusted"] == [
+        {"path": "model.py", "sha256": _sha256(code), "by": "code"},
+        {"path": "words.txt", "sha256": words.removeprefix("sha256:"), "by": "digest"},
+    ]
+    names = {subject["name"] for subject in statement["subject"]}
+    assert {"model/model.py", "named/words.txt"} <= names
+    assert place.check(out, plan=True).whole
+    (place.root / "words.txt").write_text("b")
+    assert texts(place.check(out, plan=True)) == "words.txt: was changed"
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="the file systems of macOS take no such names")
+def test_a_plan_whose_name_is_no_text(auditkit: Cli, place: Place) -> None:
+    plan = Path(os.fsdecode(os.fsencode(place.root) + b"/pl\xff.yaml"))
+    shutil.copy(place.plan, plan)
+    out = place.root / "named"
+    assert auditkit("run", plan, "--out", out).code == 0
+    statement = json.loads(parse_envelope((out / "attestation.json").read_bytes(), "").payload)
+    assert statement["predicate"]["plan"]["file"] == "pl\\xff.yaml"
+    assert place.check(out, key=None, plan=True).whole

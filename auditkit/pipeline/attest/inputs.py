@@ -43,21 +43,23 @@ def model_files(spec: ModelSpec, stated: ModelSpec) -> ModelFiles:
         else:
             continue
         if path == spec.path:
-            found = ModelFiles(sha256, _as_text(path, files or {path.name: sha256}))
+            found = ModelFiles(sha256, _distinct(path, files or {path.name: sha256}))
         else:
             below = {f"{given.as_posix()}/{name}": digest for name, digest in files.items()}
-            named |= _as_text(path, below or {given.as_posix(): sha256})
+            named |= _distinct(path, below or {given.as_posix(): sha256})
     if len(found.files) + len(named) > MAX_SUBJECTS // 2:
         raise InputRefusedError(f"{spec.path}: holds more than {MAX_SUBJECTS // 2:,} files; name the model's own alone")
     return ModelFiles(found.sha256, found.files, named)
 
 
-def _as_text(path: Path, files: Mapping[str, str]) -> dict[str, str]:
-    """Names as JSON can carry them: bytes that are no UTF-8 are shown as `\\xff`."""
-    shown = {
-        name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"): digest
-        for name, digest in files.items()
-    }
+def as_text(name: str) -> str:
+    """A file's name as JSON can carry it: bytes that are no UTF-8 are shown as `\\xff`."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _distinct(path: Path, files: Mapping[str, str]) -> dict[str, str]:
+    """The same with names as text. Raises `InputRefusedError` where two would become one."""
+    shown = {as_text(name): digest for name, digest in files.items()}
     if len(shown) < len(files):
         raise InputRefusedError(f"{path}: holds two files whose names can't be told apart as text; rename one")
     return shown

@@ -41,7 +41,7 @@ class DigestSet(_Part):
 class Subject(_Part):
     """One file: its name, below one of the prefixes above, and its digest."""
 
-    name: str = Field(min_length=1, max_length=5000)
+    name: str = Field(min_length=1)
     digest: DigestSet
 
 

@@ -14,7 +14,7 @@ from auditkit.core.finding import Finding
 from auditkit.data.dataset import ATTRIBUTES
 from auditkit.pipeline.attest.dsse import MAX_BYTES, Envelope, parse_envelope
 from auditkit.pipeline.attest.files import ATTESTATION, UnsoundFileError, digest_below, listed, read_below
-from auditkit.pipeline.attest.inputs import ModelFiles
+from auditkit.pipeline.attest.inputs import ModelFiles, as_text
 from auditkit.pipeline.attest.keys import Signer
 from auditkit.pipeline.attest.statement import (
     AUDIT_FILE,
@@ -66,7 +66,7 @@ def attest(
     except UnsoundFileError as error:
         raise UnfinishedError(f"{directory}: a file of this run {error}; run again with --resume") from None
     data = _data(prepared)
-    plan = {} if prepared.plan_sha256 is None else {Path(prepared.source).name: prepared.plan_sha256}
+    plan = {} if prepared.plan_sha256 is None else {as_text(Path(prepared.source).name): prepared.plan_sha256}
     statement = Statement(
         subject=(
             *subjects(RUN, run),
@@ -99,7 +99,7 @@ def _data(prepared: Prepared) -> tuple[DataPart, ...]:
         paths[ATTRIBUTES] = spec.attributes.path
     # A frame in memory has a path, too ("in memory"); that it is no file tells them apart.
     return tuple(
-        DataPart(name=name, file=paths[name].name if paths[name].is_file() else None, sha256=digest)
+        DataPart(name=name, file=as_text(paths[name].name) if paths[name].is_file() else None, sha256=digest)
         for name, digest in prepared.dataset.digests.items()
     )
 
@@ -123,11 +123,12 @@ def _predicate(
         seed=audit.environment.seed,
         device=audit.environment.device,
         isolation=audit.environment.isolation,
-        trusted=tuple(TrustedPart(path=t.path, sha256=t.sha256, by=t.by) for t in audit.model.trusted),
+        trusted=tuple(TrustedPart(path=as_text(t.path), sha256=t.sha256, by=t.by) for t in audit.model.trusted),
         model=ModelPart(kind=audit.model.kind, sha256=model.sha256),
         data=data,
         plan=PlanPart(
-            file=None if prepared.plan_sha256 is None else Path(prepared.source).name, understood=prepared.digest
+            file=None if prepared.plan_sha256 is None else as_text(Path(prepared.source).name),
+            understood=prepared.digest,
         ),
         journal=_journal(journal),
         reports=tuple(reports),
