@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -25,11 +26,18 @@ class FunctionModel:
     notes: tuple[str, ...] = ()
 
     def __init__(
-        self, function: Callable[[Any], Any], *, name: str, inputs: Sequence[str], outputs: OutputKind | None
+        self,
+        function: Callable[[Any], Any],
+        *,
+        name: str,
+        where: str,
+        inputs: Sequence[str],
+        outputs: OutputKind | None,
     ) -> None:
-        """`outputs` None: it answers labels. `name` is how messages call it."""
+        """`outputs` None: it answers labels. `name` is how messages call it, `where` its file."""
         self._function = function
         self._name = name
+        self._where = where
         self._inputs = tuple(inputs)
         self._stated = outputs
         self._info = ModelInfo(
@@ -45,10 +53,17 @@ class FunctionModel:
         return self._info
 
     def predict(self, batch: Batch) -> Outputs:
-        """Score a batch. Raises `PlanError` where it answers numbers and the plan does not say which."""
+        """Score a batch. Raises `PlanError` where it answers numbers and the plan does not say which,
+        `ModelCrashedError` with the line on which it failed."""
         frame = to_frame({name: batch[name] for name in self._inputs or batch})
         rows = len(frame)
-        found = as_outputs(self._function(frame), self._stated)
+        try:
+            found = as_outputs(self._function(frame), self._stated)
+        except MemoryError:
+            raise
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+            raise ModelCrashedError(f"{self._name} failed{_line(error, self._where)}: {said}") from error
         if found.values is not None and self._stated is None:
             raise PlanError(
                 f"model.outputs: {self._name} answers numbers; say whether they are `logits`, `probabilities` or "
@@ -77,7 +92,7 @@ def open_python(path: Path, device: str, options: Mapping[str, Any]) -> Function
     if callable(load):
         function = _with(function, _attempt(load, where, f"its {LOAD}() failed"))
     shown = f"{wanted} of {Path(where).name}"
-    return FunctionModel(function, name=shown, inputs=options["inputs"], outputs=options["outputs"])
+    return FunctionModel(function, name=shown, where=where, inputs=options["inputs"], outputs=options["outputs"])
 
 
 def _with(function: Callable[[Any, Any], Any], loaded: object) -> Callable[[Any], Any]:
@@ -113,4 +128,11 @@ def _attempt(what: Callable[[], Any], where: str, said: str) -> Any:
         ) from None
     except Exception as error:  # noqa: BLE001 - foreign code raises whatever it does
         hint = "; it can read no more than what model.files names" if isinstance(error, OSError) else ""
-        raise InputRefusedError(f"{where}: {said} ({type(error).__name__}: {str(error)[:200]}){hint}") from None
+        message = f"{said}{_line(error, where)} ({type(error).__name__}: {str(error)[:200]})"
+        raise InputRefusedError(f"{where}: {message}{hint}") from None
+
+
+def _line(error: Exception, where: str) -> str:
+    """On which line of the file it was raised, as far as its own code was on the way."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == where]
+    return f" on line {lines[-1]}" if lines else ""

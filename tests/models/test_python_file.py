@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from auditkit.core.errors import InputRefusedError, PlanError
+from auditkit.core.errors import InputRefusedError, ModelCrashedError, PlanError
 from auditkit.core.types import InputKind
 from auditkit.data.dataset import Input
 from auditkit.models.open import open_model
@@ -164,9 +164,9 @@ def test_a_function_that_is_not_there(here):
     [
         ("x = 1\ndef predict(frame: ...", "line 2: '\\(' was never closed"),
         ("import no_such_module", "imports 'no_such_module', which is neither installed here nor among model.files"),
-        ("1 / 0", r"running it failed \(ZeroDivisionError"),
+        ("1 / 0", r"running it failed on line 1 \(ZeroDivisionError"),
         ("open('/no/such/file')", r"FileNotFoundError.*it can read no more than what model\.files names"),
-        ("def load(): raise KeyError('k')\ndef predict(f, x): ...", r"its load\(\) failed \(KeyError"),
+        ("def load(): raise KeyError('k')\ndef predict(f, x): ...", r"its load\(\) failed on line 1 \(KeyError"),
         ("\x00", "null bytes"),
     ],
 )
@@ -174,6 +174,12 @@ def test_a_file_that_does_not_run_says_why(here, source, message):
     with pytest.raises(InputRefusedError, match=message) as caught:
         here(source)
     assert str(caught.value).startswith("/plan/model.py: ")
+
+
+def test_a_function_that_fails_says_on_which_line(here):
+    model = here("def inner(frame):\n    return frame['absent']\n\ndef predict(frame):\n    return inner(frame)")
+    with pytest.raises(ModelCrashedError, match=r"predict of model\.py failed on line 2: KeyError: 'absent'"):
+        model.predict(ROWS)
 
 
 def test_the_wrong_number_of_answers(here):
@@ -206,5 +212,5 @@ def test_hostile_code_is_contained(write, tmp_path):
         pytest.skip(f"this machine can't contain code: {isolation_here().lacks}")
     path = write(f"open({str(tmp_path / 'ran')!r}, 'w')")
     text = refusal(path, OWN)
-    assert re.search("running it failed \\(PermissionError", text), text
+    assert re.search("running it failed on line 1 \\(PermissionError", text), text
     assert not (tmp_path / "ran").exists()

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from auditkit.core.audit import Audit, DataSummary, Environment, ModelSummary, RunRecord
+from auditkit.core.audit import Audit, DataSummary, Environment, ModelSummary, RunRecord, TrustedFile
 from auditkit.core.figure import Axis, Figure, Point, Series, Table
 from auditkit.core.finding import Bounds, Finding, Scope, finding_id
 from auditkit.core.types import Better, Status, Verdict
@@ -423,6 +423,10 @@ def sample_audit(**changes: Any) -> Audit:
             parameters=48130,
             classes=("<=50K", ">50K"),
             positive=">50K",
+            trusted=(
+                TrustedFile(path=f"model/{SCRIPT}.pkl", sha256="12" * 32, by="digest"),
+                TrustedFile(path=f"{IMG}{ANSI}{COMMAND}.py", sha256="34" * 32, by="code"),
+            ),
         ),
         "data": (
             DataSummary(split="train", rows=32561, sha256="cd" * 32),

@@ -178,4 +178,6 @@ def test_a_run_of_gate_says_how_to_do_it_again_and_what_it_left_out() -> None:
     ],
 )
 def test_other_plans_are_run_again_by_their_plan(change) -> None:
-    assert build_view(sample_audit(plan=gate_plan(**change), context={}), {}).command == "auditkit run PLAN --seed 7"
+    assert build_view(sample_audit(plan=gate_plan(**change), context={}), {}).command == (
+        f"auditkit run PLAN --seed 7 --trust sha256:{'12' * 32} --trust-code"
+    )
