@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from auditkit.pipeline.plan import Plan
 from auditkit.pipeline.prepared import Clock, Prepared
 from auditkit.pipeline.problems import Parts, look_over
 from auditkit.pipeline.render import write_reports
-from auditkit.pipeline.rundir import EVIDENCE, JOURNAL, RunDirectory, choose_directory
+from auditkit.pipeline.rundir import EVIDENCE, JOURNAL, RunDirectory, choose_directory, locked
 from auditkit.probes.store import DirectoryStore
 from auditkit.report.render import filenames
 
@@ -118,7 +118,8 @@ def run_plan(
         prepared = prepare(loaded, progress, trust)
     except InputRefusedError:
         if resume and (directory / JOURNAL).is_file():
-            _set_aside(directory)  # the data changed into something that can't be read: the old verdict is not theirs
+            with locked(directory):
+                _set_aside(directory)  # the data changed into something unreadable: the old verdict is not theirs
         raise
     prepared.allow_inconclusive = allow_inconclusive
     return run_prepared(prepared, directory=directory, resume=resume, formats=formats, signer=signer)
@@ -194,11 +195,14 @@ def _set_aside(directory: Path) -> None:
 
 
 def _record(clock: Clock, began: float, started: datetime, resumed: bool) -> RunRecord:
+    seconds = time.perf_counter() - began
+    # A clock that is set back while a run goes on does not let it finish before it started.
+    finished = max(datetime.now(UTC), started + timedelta(seconds=seconds))
     return RunRecord(
         id=uuid.uuid4().hex,
         started=started.isoformat(timespec="seconds"),
-        finished=datetime.now(UTC).isoformat(timespec="seconds"),
-        seconds=round(time.perf_counter() - began, 3),
+        finished=finished.isoformat(timespec="seconds"),
+        seconds=round(seconds, 3),
         stages={name: round(seconds, 3) for name, seconds in clock.stages.items()},
         resumed=resumed,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ from tests.faults.project import PREDICTIONS, write_project
 
 
 @pytest.fixture(autouse=True)
-def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_shards() -> Iterator[None]:
     """Several shards also where the command line runs in this process; see `launch`."""
-    monkeypatch.setattr("auditkit.pipeline.audit.SHARD_ROWS", 128)
-    monkeypatch.setattr("auditkit.pipeline.audit.BATCH_ROWS", 64)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("auditkit.pipeline.audit.SHARD_ROWS", 128)
+        patch.setattr("auditkit.pipeline.audit.BATCH_ROWS", 64)
+        yield
 
 
 @dataclass(frozen=True)

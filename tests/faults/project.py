@@ -16,7 +16,7 @@ model: {kind: torch, path: model/}
 data:
   splits: {train: train.parquet, test: test.csv}
   target: label
-  positive: "yes"
+  positive: "b"
   inputs: {age: numeric, pay: numeric, job: categorical}
   sensitive: [group]
   id: row
@@ -35,7 +35,7 @@ model: {kind: predictions, prediction: said}
 data:
   splits: {train: train.parquet, test: test.csv}
   target: label
-  positive: "yes"
+  positive: "b"
   inputs: {age: numeric, pay: numeric, job: categorical}
   sensitive: [group]
 gates:
@@ -52,8 +52,8 @@ def table(rows: int, seed: int) -> pa.Table:
     pay = np.where(rng.random(rows) < 0.1, np.nan, rng.lognormal(3, 1, rows))
     job = rng.choice(["clerk", "cook", "nurse"], rows)
     logit = (age - 40) / 6 + np.where(job == "nurse", 2.0, -0.5) + rng.logistic(0, 0.5, rows)
-    label = np.where(logit > 0, "yes", "no")
-    wrong = np.where(label == "yes", "no", "yes")
+    label = np.where(logit > 0, "b", "a")
+    wrong = np.where(label == "b", "a", "b")
     return pa.table(
         {
             "row": np.arange(rows),
