@@ -1,8 +1,18 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from auditkit.core.files import TEMPORARY_PREFIX, atomic, remove_temporaries, sha256_tree, write_text, write_through
+from auditkit.core.files import (
+    TEMPORARY_PREFIX,
+    atomic,
+    remove_temporaries,
+    sha256_tree,
+    write_text,
+    write_through,
+    write_together,
+)
 
 
 def write_in_parts(path, error):
@@ -72,3 +82,29 @@ def test_the_digest_of_a_directory_tells_names_and_contents_apart(tmp_path):
         return sha256_tree(folder)
 
     assert digest(a="1", b="2") != digest(a="2", b="1") != digest(a="1", c="2")
+
+
+def test_several_files_take_their_names_only_once_all_are_written(tmp_path, monkeypatch):
+    write_together(tmp_path, {"a": b"old", "b": b"old"})
+    real, calls = os.fsync, []
+
+    def full(descriptor):
+        calls.append(descriptor)
+        if len(calls) == 2:
+            raise OSError(28, "No space left on device")
+        return real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_together(tmp_path, {"a": b"new", "b": b"new"})
+    monkeypatch.undo()
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"a": b"old", "b": b"old"}
+
+
+def test_a_file_has_the_rights_that_the_user_gives_to_files(tmp_path):
+    before = os.umask(0o077)
+    try:
+        write_text(tmp_path / "private", "x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "private").stat().st_mode & 0o777 == 0o600

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from auditkit.models.worker.homes import PREFIX, sweep
 
 SCRIPT = """
 import sys, time
@@ -38,3 +41,21 @@ def test_nothing_is_left_when_the_parent_is_killed(tmp_path: Path) -> None:
         time.sleep(0.1)
     assert not _alive(pid)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_homes_of_killed_parents_are_swept_up_and_those_of_living_ones_stay(tmp_path: Path) -> None:
+    stray, foreign = tmp_path / f"{PREFIX}stray", tmp_path / "other"
+    stray.mkdir()
+    (stray / "left").write_text("x")
+    foreign.mkdir()
+    (tmp_path / f"{PREFIX}link").symlink_to(foreign, target_is_directory=True)
+    held = tmp_path / f"{PREFIX}held"
+    held.mkdir()
+    descriptor = os.open(held, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{PREFIX}held", f"{PREFIX}link", "other"]
+    os.close(descriptor)
+    sweep(tmp_path)
+    assert not held.exists()
+    assert foreign.is_dir()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from auditkit.core.errors import UnfinishedError
 from auditkit.probes.store import DirectoryStore, MemoryStore, Store
 
 STORES: list[Callable[[Path], Store]] = [DirectoryStore, lambda path: MemoryStore()]
@@ -53,3 +54,57 @@ def test_a_torn_or_foreign_file_counts_as_absent(tmp_path: Path) -> None:
     store = DirectoryStore(tmp_path / "evidence")
     (tmp_path / "evidence" / "rows.parquet").write_bytes(b"PAR1 torn")
     assert not store.finished("rows", "k")
+
+
+class _Known:
+    """A ledger in memory."""
+
+    def __init__(self) -> None:
+        self.digests: dict[tuple[str, str], str] = {}
+
+    def remember(self, table: str, key: str, sha256: str) -> None:
+        self.digests[table, key] = sha256
+
+    def known(self, table: str, key: str) -> str | None:
+        return self.digests.get((table, key))
+
+
+def test_a_table_whose_bytes_changed_counts_as_absent(tmp_path: Path) -> None:
+    ledger = _Known()
+    store = DirectoryStore(tmp_path / "evidence", ledger)
+    store.write_part("rows", "k", "a", _rows(1, 2, 3))
+    store.finish("rows", "k", ["a"])
+    path = tmp_path / "evidence" / "rows.parquet"
+    content = path.read_bytes()
+    assert DirectoryStore(tmp_path / "evidence", ledger).finished("rows", "k")
+    for position in range(0, len(content), 7):
+        path.write_bytes(content[:position] + bytes([content[position] ^ 4]) + content[position + 1 :])
+        assert not DirectoryStore(tmp_path / "evidence", ledger).finished("rows", "k")
+    path.write_bytes(content)
+    assert not DirectoryStore(tmp_path / "evidence", _Known()).finished("rows", "k"), "nobody vouches for it"
+
+
+def test_a_part_whose_bytes_changed_counts_as_absent(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path / "evidence")
+    store.write_part("rows", "k", "a", _rows(1))
+    store.write_part("rows", "k", "b", _rows(2))
+    part = next((tmp_path / "evidence").rglob("a.*.parquet"))
+    part.write_bytes(part.read_bytes()[:-1] + b"x")
+    again = DirectoryStore(tmp_path / "evidence")
+    assert (again.has_part("rows", "k", "a"), again.has_part("rows", "k", "b")) == (False, True)
+    with pytest.raises(UnfinishedError, match="the part 'a'"):
+        again.finish("rows", "k", ["a", "b"])
+    again.write_part("rows", "k", "a", _rows(7))
+    again.finish("rows", "k", ["a", "b"])
+    assert again.read("rows", "k")["row"].to_pylist() == [7, 2]
+
+
+@pytest.mark.parametrize("part", ["../../outside-000000", "/outside-000000", "a/b-000000", "x" * 300, "é\n-000000"])
+def test_a_part_stays_in_its_folder_whatever_its_split_is_called(tmp_path: Path, part: str) -> None:
+    store = DirectoryStore(tmp_path / "evidence")
+    store.write_part("rows", "k", part, _rows(1))
+    (written,) = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert written.parent == tmp_path / "evidence" / ".parts" / "rows-k"
+    assert DirectoryStore(tmp_path / "evidence").has_part("rows", "k", part)
+    store.finish("rows", "k", [part])
+    assert store.read("rows", "k")["row"].to_pylist() == [1]
