@@ -54,10 +54,10 @@ class Coded:
         return tuple(self.texts[used[used >= 0]].tolist())
 
 
-def coded(array: pa.Array) -> Coded:
+def coded(array: pa.Array, longest: int = MAX_CELL_BYTES) -> Coded:
     """Any column as text, by `label_text`: 1 and 1.0 are "1", True is "true", dates are ISO 8601; NaN is missing.
 
-    Raises `CellError` for a text above `MAX_CELL_BYTES`, and `pyarrow.ArrowException` for nested types.
+    Raises `CellError` for a text of more than `longest` bytes, and `pyarrow.ArrowException` for nested types.
     """
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
@@ -67,22 +67,21 @@ def coded(array: pa.Array) -> Coded:
         array = array.dictionary_encode()
     codes = array.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
     try:
-        return _distinct(codes, _texts(array.dictionary))
+        return _distinct(codes, _texts(array.dictionary, longest))
     except CellError as error:
         raise CellError(int(np.argmax(codes == error.index)), error.what) from None
 
 
-def _texts(values: pa.Array) -> list[str | None]:
+def _texts(values: pa.Array, most: int) -> list[str | None]:
     family = family_of(values.type)
     if family is Family.NESTED:
         raise pa.ArrowInvalid(f"a column of type {values.type} can't be read as text")
     if family is Family.TEXT:
         lengths = pc.binary_length(values.cast(pa.large_string()))
         longest = pc.max(lengths).as_py() or 0
-        if longest > MAX_CELL_BYTES:
-            raise CellError(
-                int(pc.index(lengths, longest).as_py()), f"takes {longest:,} bytes; at most {MAX_CELL_BYTES:,} are read"
-            )
+        if longest > most:
+            where = int(pc.index(lengths, longest).as_py())
+            raise CellError(where, f"takes {longest:,} bytes; at most {most:,} are read")
         texts: list[str | None] = values.to_pylist()
         return texts
     return [cell_text(value) for value in values.to_pylist()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ from auditkit.core.types import BoolArray, IntArray
 from auditkit.data.decode import coded, numbers
 from auditkit.data.hashing import HashArray, combined, hash_numbers, mixed
 from auditkit.data.sources.base import Family, family_of
+from auditkit.data.sources.files import MAX_CELL_BYTES
 
 #: So many distinct rows are kept; of more, those whose hash is among the smallest, in halves.
 MOST_KEPT = 1 << 17
@@ -31,8 +33,11 @@ class Fingerprints:
         self._counts = np.empty(0, dtype=np.int64)
 
     def add(self, inputs: Mapping[str, pa.Array], target: pa.Array | None, rows: int) -> None:
-        """Take in one block of `rows` rows."""
-        hashed = combined({name: _hashes(array) for name, array in inputs.items()}, rows)
+        """Take in one block of `rows` rows; texts of `inputs` may have any length, as nobody will read them.
+
+        Raises `CellError` where the target's cells can't be read.
+        """
+        hashed = combined({name: _hashes(array, sys.maxsize) for name, array in inputs.items()}, rows)
         kept = self._chosen(hashed)
         labels = np.zeros(rows, dtype=np.uint64) if target is None else _hashes(target)
         self._merge(hashed[kept], labels[kept], np.ones(int(kept.sum()), dtype=np.int64))
@@ -78,13 +83,13 @@ class Fingerprints:
 _MISSING = hash_numbers(np.array([np.nan]))[0]
 
 
-def _hashes(array: pa.Array) -> HashArray:
-    """One hash a cell; texts by a fast one, as only rows of one file are compared."""
+def _hashes(array: pa.Array, longest: int = MAX_CELL_BYTES) -> HashArray:
+    """One hash a cell; texts (of up to `longest` bytes) by a fast one, as only rows of one file are compared."""
     if family_of(array.type) is Family.NUMERIC and not pa.types.is_dictionary(array.type):
         return hash_numbers(numbers(array))
     import pandas as pd  # takes long to import, and few files need it
 
-    found = coded(array)
+    found = coded(array, longest)
     texts: Sequence[str] = found.texts.tolist()
     of_text = pd.util.hash_array(np.array([*texts, ""], dtype=object))
     of_text[-1] = _MISSING

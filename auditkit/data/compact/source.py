@@ -15,11 +15,14 @@ from auditkit.data.compact.fingerprints import Fingerprints
 from auditkit.data.compact.rounding import Roles, Rounding, note
 from auditkit.data.decode import coded
 from auditkit.data.sources.base import BATCH_ROWS, Batch, Family, Range, Source
+from auditkit.data.survey import placed
 
 #: More distinct rows than this are not kept exactly: numbers are rounded and clusters put together.
 MOST_EXACT = 1 << 17
 #: Nor more than this many times as many once they are: numbers are rounded further.
 _MOST_ROUNDED = 4
+#: Nor is a block longer than this, whatever its rows.
+_BLOCK_BYTES = 64 << 20
 
 
 class CompactSource:
@@ -50,7 +53,8 @@ class CompactSource:
             self.total += rows
             self._add([block[name] for name in self._names])
             if prints is not None:
-                prints.add({name: block[name] for name in others}, block.get(roles.target or ""), rows)
+                with placed(source.name, roles.target or "", self.total - rows):
+                    prints.add({name: block[name] for name in others}, block.get(roles.target or ""), rows)
         self.fingerprints = None if prints is None else prints.table()
         codes, counts = self._merge()
         order = self._order(codes)
@@ -168,16 +172,17 @@ def _plain(array: pa.Array) -> pa.Array:
 
 
 def _blocks(source: Source, names: Sequence[str]) -> Iterator[tuple[dict[str, pa.Array], int]]:
-    """The columns of the source in blocks of about `BLOCK_ROWS` rows, with the number of rows."""
+    """The columns of the source in blocks of about `BLOCK_ROWS` rows (of long texts fewer), with the number of rows."""
     waiting: list[Batch] = []
-    rows = 0
+    rows = held = 0
     wanted = BLOCK_ROWS // (1 + len(names) // 8)  # of many columns fewer rows are held
     for batch in source.batches(names, rows=wanted):
         waiting.append(batch)
         rows += batch.rows
-        if rows >= wanted:
+        held += sum(array.nbytes for array in batch.columns.values())
+        if rows >= wanted or held >= _BLOCK_BYTES:
             yield _joined(waiting, names), rows
-            waiting, rows = [], 0
+            waiting, rows, held = [], 0, 0
     if waiting:
         yield _joined(waiting, names), rows
 

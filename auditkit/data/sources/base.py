@@ -15,6 +15,8 @@ from auditkit.core.types import IntArray
 
 #: Rows that a source hands over at a time.
 BATCH_ROWS = 8192
+#: Where rows hold long texts, fewer are handed over at a time, so that they take about this much memory.
+BATCH_BYTES = 32 << 20
 
 
 class Family(Enum):

@@ -9,7 +9,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from auditkit.core.errors import InputRefusedError
-from auditkit.data.sources.base import BATCH_ROWS, Batch, Family, Range, family_of, from_record_batch, refuse_duplicates
+from auditkit.data.sources.base import (
+    BATCH_BYTES,
+    BATCH_ROWS,
+    Batch,
+    Family,
+    Range,
+    family_of,
+    from_record_batch,
+    refuse_duplicates,
+)
 from auditkit.data.sources.files import Fingerprint, reading
 
 WHAT = "the Parquet file"
@@ -62,6 +71,9 @@ class ParquetSource:
         self, file: pq.ParquetFile, number: int, group: Range, columns: Sequence[str], rows: int
     ) -> Iterator[Batch]:
         start = group.start
+        # Text that repeats itself stays encoded and takes less than this makes of it.
+        bytes_each = file.metadata.row_group(number).total_byte_size // max(1, group.stop - group.start)
+        rows = min(rows, max(1, BATCH_BYTES // max(1, bytes_each)))
         for batch in file.iter_batches(rows, row_groups=[number], columns=list(columns), use_threads=False):
             found = from_record_batch(start, _checked(batch))
             yield found
