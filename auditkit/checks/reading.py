@@ -104,9 +104,10 @@ def share_of(name: str, which: BoolArray, empty: str) -> RowStatistic:
 
 def names_rows(groups: Groups) -> bool:
     """Whether an attribute names rows: over ten groups with fewer than two rows each on average, or over 2,000 with
-    fewer than ten. Shops, schools or clinics may be many; what tells them from an id is how many rows share one."""
+    fewer than ten; groups without a row don't count. Shops, schools or clinics may be many; what tells them from an id
+    is how many rows share one."""
     most = max(min(groups.rows / 2, _VERY_MANY_GROUPS), groups.rows / _ROWS_EACH)
-    return len(groups.labels) > max(_MANY_GROUPS, most)
+    return int(np.count_nonzero(groups.sizes())) > max(_MANY_GROUPS, most)
 
 
 def is_share(statistic: RowStatistic) -> bool:
