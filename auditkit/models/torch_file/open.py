@@ -22,8 +22,8 @@ from auditkit.models.worker.request import OpenRequest
 MAX_FILE = 64 * 1024 * MEGABYTE
 #: What else could be done with a file that runs code when it is loaded.
 _INSTEAD = (
-    "The weights alone are data: save them, `torch.save(model.state_dict(), 'weights.pt')`, and name the code that builds "
-    "the module as model.builder"
+    "The weights alone are data: save them, `torch.save(model.state_dict(), 'weights.pt')`, and name the code that "
+    "builds the module as model.builder"
 )
 _READS = "zip archives of torch.save, TorchScript and torch.export, safetensors, and what `auditkit train` leaves"
 _SAVE_AGAIN = (
