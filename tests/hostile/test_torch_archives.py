@@ -107,6 +107,19 @@ def test_headers_that_lie(changes, message):
         refused(content, message)
 
 
+def test_sizes_of_more_than_32_bits_are_read_from_their_field():
+    """As torch writes them above 4 GiB: 0xFFFFFFFF, and the sizes in the zip64 field."""
+    first, *rest = plain_entries()
+    wide = struct.pack("<HHQQ", 1, 16, SIZE, SIZE)
+    words = {"size": 0xFFFFFFFF, "stored": 0xFFFFFFFF, "extra": wide}
+    plain = Entry(first.name, first.data, local=words, central=words)
+    assert check(forged([plain, *rest])) == TorchFile("state_dict", "a state_dict")
+    lying = {**words, "extra": struct.pack("<HHQQ", 1, 16, SIZE, SIZE - 1)}
+    refused(forged([Entry(first.name, first.data, local=words, central=lying), *rest]), "disagree|two sizes")
+    twice = {**words, "extra": wide + wide}
+    refused(forged([Entry(first.name, first.data, local=twice, central=twice), *rest]), "extra fields")
+
+
 def test_entries_that_share_bytes():
     first, *rest = plain_entries()
     twin = Entry(b"m/data/1", first.data, central={"offset": 0, "twin": True})

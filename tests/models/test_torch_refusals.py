@@ -1,6 +1,8 @@
 """What a plan must say of a torch file, and files that are of no use: weights, builders, programs; exits 2 and 4."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -204,3 +206,14 @@ def test_what_torch_can_not_load_is_refused_in_one_line(tmp_path, net):
         with pytest.raises(InputRefusedError, match="can't be loaded") as caught:
             load(tmp_path / name)
         assert len(str(caught.value).splitlines()) == 1
+
+
+def test_the_parent_checks_torch_files_without_torch(tmp_path, net):
+    path = weights(tmp_path, net.state_dict())
+    code = (
+        "import sys; from auditkit.models.torch_file.open import _check; from pathlib import Path\n"
+        f"path = Path({str(path)!r})\n"
+        "assert _check(path, path).form == 'state_dict'\n"
+        "assert not {'torch', 'safetensors', 'captum'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
