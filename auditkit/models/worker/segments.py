@@ -14,6 +14,9 @@ import os
 import sys
 from typing import Self
 
+import numpy as np
+import numpy.typing as npt
+
 #: Bodies below this go through the socket, which is as fast; above the other, too: that much is not held twice.
 SMALLEST, LARGEST = 64 << 10, 256 << 20
 _GRAIN = 1 << 20
@@ -37,10 +40,10 @@ class Segment:
         finally:
             os.close(descriptor)
 
-    def read(self, offset: int, size: int) -> bytearray:
+    def read(self, offset: int, size: int) -> npt.NDArray[np.uint8]:
         """A copy of these bytes. They must lie inside of the segment."""
         with memoryview(self._mapped) as view:
-            return bytearray(view[offset : offset + size])
+            return np.frombuffer(view, dtype=np.uint8, count=size, offset=offset).copy()
 
     def write(self, offset: int, content: memoryview) -> None:
         """Put bytes there. They must fit."""

@@ -119,10 +119,10 @@ def receive(
     Raises `WireError`, `ConnectionLostError`, or `TimeoutError` after `seconds`.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
-    magic, header_length, body_length = _PREFIX.unpack(_read(connection, _PREFIX.size, deadline, descriptors))
+    magic, header_length, body_length = _PREFIX.unpack(_read(connection, _PREFIX.size, deadline, descriptors).tobytes())
     if magic not in (_MAGIC, _MAGIC_SHARED) or header_length > MAX_HEADER or body_length > MAX_BODY:
         raise WireError("no frame header")
-    op, fields, table = _parse_header(bytes(_read(connection, header_length, deadline)))
+    op, fields, table = _parse_header(_read(connection, header_length, deadline).tobytes())
     if sum(size for _, _, _, size in table) != body_length:
         raise WireError("the arrays do not add up to the length of the body")
     if magic == _MAGIC_SHARED and (shared is None or body_length > shared.size):
@@ -135,15 +135,16 @@ def receive(
             offset += size
         else:
             content = _read(connection, size, deadline)
-        arrays[name] = np.frombuffer(content, dtype=dtype).reshape(shape)
+        arrays[name] = content.view(dtype).reshape(shape)
     return Frame(op, fields, arrays)
 
 
 def _read(
     connection: socket.socket, size: int, deadline: float | None, descriptors: list[int] | None = None
-) -> bytearray:
-    content = bytearray(size)
-    view, position = memoryview(content), 0
+) -> npt.NDArray[np.uint8]:
+    # Not a bytearray: that would be filled with zeros first, and numpy takes large pages where there are some.
+    content = np.empty(size, dtype=np.uint8)
+    view, position = content.data, 0
     while position < size:
         if deadline is not None:
             left = deadline - time.monotonic()
