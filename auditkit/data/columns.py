@@ -48,13 +48,18 @@ class _Finder:
         self.sources = sources
         self.attributes = attributes
         self.problems: list[Problem] = []
+        self._names = {split: frozenset(source.columns) for split, source in sources.items()}
+
+    def lacking(self, column: str) -> list[Source]:
+        """The splits without that column."""
+        return [source for split, source in self.sources.items() if column not in self._names[split]]
 
     def say(self, where: str, message: str) -> None:
         self.problems.append(Problem(where, message))
 
     def exists(self, where: str, column: str) -> bool:
         """Whether every split has the column; says which have not."""
-        lacking = [source for source in self.sources.values() if column not in source.columns]
+        lacking = self.lacking(column)
         if not lacking:
             return True
         known = dict.fromkeys(name for source in lacking for name in source.columns)
@@ -70,7 +75,7 @@ class _Finder:
 
     def unreadable(self, column: str) -> bool:
         """Whether the splits that have this column can't be reconciled, or hold what can't be read."""
-        found = merged(source.family(column) for source in self.sources.values() if column in source.columns)
+        found = merged(source.family(column) for split, source in self.sources.items() if column in self._names[split])
         return found is None or found is Family.NESTED
 
     def family(self, where: str, column: str, *, text: bool = False) -> Family:
@@ -234,7 +239,7 @@ def _found(
         if _INDEX.fullmatch(name):
             notes.append(f"column {name!r} was taken for a data frame's row numbers and is no input")
             continue
-        lacking = [source.name for source in finder.sources.values() if name not in source.columns]
+        lacking = [source.name for source in finder.lacking(name)]
         if optional and (lacking or finder.unreadable(name)):
             notes.append(
                 f"column {name!r} can't be read the same way in all splits, so the checks of data leave it out"

@@ -13,6 +13,8 @@ import pyarrow.types as pat
 from auditkit.core.errors import InputRefusedError
 from auditkit.core.types import IntArray
 
+#: Columns of one table.
+MAX_COLUMNS = 50_000
 #: Rows that a source hands over at a time.
 BATCH_ROWS = 8192
 #: Where rows hold long texts, fewer are handed over at a time, so that they take about this much memory.
@@ -118,8 +120,18 @@ def from_record_batch(start: int, batch: pa.RecordBatch) -> Batch:
     return Batch(start, batch.num_rows, dict(zip(batch.schema.names, batch.columns, strict=True)))
 
 
+def refuse_width(file: str, columns: int) -> None:
+    """Raise `InputRefusedError` for more columns than any table has: a few bytes of each take a thousand in memory."""
+    if columns > MAX_COLUMNS:
+        raise InputRefusedError(f"{file}: more than the {MAX_COLUMNS:,} columns that are read")
+
+
 def refuse_duplicates(file: str, names: Sequence[str]) -> None:
-    """Raise `InputRefusedError` where two columns have one name: which of them is meant is anybody's guess."""
+    """Raise `InputRefusedError` where two columns have one name: which of them is meant is anybody's guess.
+
+    Also where there are more than `MAX_COLUMNS`.
+    """
+    refuse_width(file, len(names))
     seen: set[str] = set()
     for name in names:
         if name in seen:

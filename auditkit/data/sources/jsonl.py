@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, NoReturn
 
 import pyarrow as pa
 
 from auditkit.core.errors import InputRefusedError
-from auditkit.data.sources.base import BATCH_ROWS, Batch, Family, Range
+from auditkit.data.sources.base import BATCH_ROWS, Batch, Family, Range, refuse_width
 from auditkit.data.sources.files import Fingerprint, printable, reading
 from auditkit.data.spec import label_text
 
@@ -33,6 +34,7 @@ class JsonlSource:
                 rows += 1
                 for key, value in record.items():
                     self._seen.setdefault(key, set()).add(_FAMILIES.get(type(value), Family.NESTED))
+                refuse_width(self.name, len(self._seen))
         if not rows:
             raise InputRefusedError(f"{self.name}: there are no rows in it, only blank lines")
         self.rows: int | None = rows
@@ -115,8 +117,8 @@ class _DoubleKeyError(Exception):
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise _DoubleKeyError(next(name for name in names if names.count(name) > 1))
+        counts = Counter(name for name, _ in pairs)
+        raise _DoubleKeyError(next(name for name, count in counts.items() if count > 1))
     return record
 
 
