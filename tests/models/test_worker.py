@@ -222,7 +222,7 @@ def test_a_plan_without_a_model_to_open():
         open_model(ModelSpec(kind="torch"))
     with pytest.raises(PlanError, match=r"model.kind"):
         open_model(ModelSpec(kind="predictions", prediction="p"))
-    with pytest.raises(PlanError, match="Python API"):
+    with pytest.raises(PlanError, match=r"model.path"):
         open_model(ModelSpec(kind="python"))
 
 
