@@ -41,7 +41,7 @@ def start(
     *arguments: str | Path,
     temporary: Path,
     wrapper: Sequence[str] = (),
-    before: Callable[[], None] = _heed_interrupts,
+    before: Callable[[], object] = _heed_interrupts,
     **more: Any,
 ) -> subprocess.Popen[str]:
     """Start the command line with small shards, in a session of its own, with `temporary` as its temporary directory.
@@ -108,7 +108,7 @@ def _whole(path: Path) -> bool:
             content = path.read_bytes()
             end = 8 + int.from_bytes(content[:8], "little")
             spans = [v["data_offsets"][1] for k, v in json.loads(content[8:end]).items() if k != "__metadata__"]
-            return len(content) == end + max(spans)
+            return bool(len(content) == end + max(spans))
     except (OSError, ValueError):
         return False
     return True

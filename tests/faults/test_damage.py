@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import shutil
@@ -119,8 +120,8 @@ def test_a_clock_that_goes_backwards(
 
     for module in ("run", "journal", "rundir"):
         monkeypatch.setattr(f"auditkit.pipeline.{module}.datetime", Backwards)
-    wall = [time.time()]
-    monkeypatch.setattr(time, "time", lambda: wall.append(wall[-1] - 3600) or wall[-1])
+    wall = itertools.count(time.time(), -3600)
+    monkeypatch.setattr(time, "time", lambda: next(wall))
     out = tmp_path / "out"
     for options in ([], ["--resume"]):
         answer = auditkit("--quiet", "run", predictions_audit.plan, "--out", out, *options)
@@ -138,7 +139,7 @@ def test_the_latest_run_is_resumed_whatever_the_clock_says(
 ) -> None:
     """The clock was a year ahead in the first run. A run of another name that begins alike is not meant either."""
     monkeypatch.chdir(tmp_path)
-    found = []
+    found: list[Path] = []
     for _ in range(2):
         auditkit("--quiet", "run", predictions_audit.plan)
         (new,) = {p for p in Path("audits").glob("faults-*") if p.is_dir()} - set(found)

@@ -92,10 +92,11 @@ def test_a_finished_audit_stays_whole(auditkit: Cli, predictions_audit: Undistur
     out, kept = tmp_path / "out", tmp_path / "kept"
     auditkit("--quiet", "run", predictions_audit.plan, "--out", kept)
     expected = comparable(kept)
-    for name, command in {
+    commands: dict[str, list[str | Path]] = {
         "run --resume": ["run", predictions_audit.plan, "--out", out, "--resume"],
         "report": ["report", out, "--format", "html,md"],
-    }.items():
+    }
+    for name, command in commands.items():
         shutil.copytree(kept, out)
         for k in _points(auditkit, command, out, 4):
             shutil.copytree(kept, out)

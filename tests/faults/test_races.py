@@ -15,6 +15,7 @@ import pytest
 from auditkit.core.errors import PlanError
 from auditkit.core.locks import Lock
 from auditkit.data.dataset import Dataset
+from auditkit.pipeline.audit import perform
 from tests.conftest import Answer, edit
 from tests.faults.conftest import Undisturbed
 from tests.faults.faulty_disk import remount, small_disk
@@ -107,15 +108,13 @@ def test_a_model_that_changes_while_it_is_opened(
 ) -> None:
     """Changed after the run hashed it, and before the worker has it."""
     plan, out = torch_audit.copy(tmp_path / "project"), tmp_path / "out"
-    import auditkit.pipeline.run as pipeline_run
-
-    real = pipeline_run.perform
+    real = perform
 
     def changing(*arguments: Any, **options: Any) -> Any:
         change(plan.parent / "model" / "model.safetensors")
         return real(*arguments, **options)
 
-    monkeypatch.setattr(pipeline_run, "perform", changing)
+    monkeypatch.setattr("auditkit.pipeline.run.perform", changing)
     answer = auditkit("--quiet", "run", plan, "--out", out)
     assert answer.code == 4, answer.err
     assert len(answer.err.strip().splitlines()) == 1
@@ -128,15 +127,13 @@ def test_a_plan_that_is_edited_during_the_run(
 ) -> None:
     """The plan is read once: the audit is that of the plan as it was, and `--resume` sees that it is another now."""
     plan, out = predictions_audit.copy(tmp_path / "project"), tmp_path / "out"
-    import auditkit.pipeline.run as pipeline_run
-
-    real = pipeline_run.perform
+    real = perform
 
     def changing(*arguments: Any, **options: Any) -> Any:
         edit(plan, ("metric: accuracy, min: 0.6", "metric: accuracy, min: 0.99"))
         return real(*arguments, **options)
 
-    monkeypatch.setattr(pipeline_run, "perform", changing)
+    monkeypatch.setattr("auditkit.pipeline.run.perform", changing)
     assert auditkit("--quiet", "run", plan, "--out", out).code == predictions_audit.code
     assert comparable(out) == predictions_audit.audit
     monkeypatch.undo()
@@ -220,9 +217,7 @@ def test_an_output_directory_that_is_removed_during_the_run(
 ) -> None:
     """The run doesn't write into what stands there now, which may be another run's."""
     out = tmp_path / "out"
-    import auditkit.pipeline.run as pipeline_run
-
-    real = pipeline_run.perform
+    real = perform
 
     def removing(*arguments: Any, **options: Any) -> Any:
         found = real(*arguments, **options)
@@ -231,7 +226,7 @@ def test_an_output_directory_that_is_removed_during_the_run(
             shutil.copytree(predictions_audit.out, out)
         return found
 
-    monkeypatch.setattr(pipeline_run, "perform", removing)
+    monkeypatch.setattr("auditkit.pipeline.run.perform", removing)
     answer = auditkit("--quiet", "run", predictions_audit.plan, "--out", out)
     assert answer.code == 3, answer.err
     assert "was removed or replaced while the audit ran" in answer.err
@@ -253,9 +248,7 @@ def test_an_output_on_a_disk_that_turns_read_only(
     auditkit: Cli, predictions_audit: Undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a kernel does to a disk with errors; before the run, and during it."""
-    import auditkit.pipeline.run as pipeline_run
-
-    real = pipeline_run.perform
+    real = perform
     with small_disk(tmp_path / "disk", "size=64m") as place:
         remount(place, "ro")
         answer = auditkit("--quiet", "run", predictions_audit.plan, "--out", place / "out")
@@ -271,7 +264,7 @@ def test_an_output_on_a_disk_that_turns_read_only(
             subprocess.run(["mount", "-o", "remount,ro", str(place)], check=False, capture_output=True)
             return found
 
-        monkeypatch.setattr(pipeline_run, "perform", turning)
+        monkeypatch.setattr("auditkit.pipeline.run.perform", turning)
         answer = auditkit("--quiet", "run", predictions_audit.plan, "--out", out)
         monkeypatch.undo()
         remount(place, "rw")

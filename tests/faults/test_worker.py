@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -24,12 +23,6 @@ Cli = Callable[..., Answer]
 
 def _signal(number: signal.Signals) -> Callable[[int], None]:
     return lambda pid: os.kill(pid, number)
-
-
-def _starve(pid: int) -> None:
-    """The limit of its address space comes down to what it has: the next large block can't be had."""
-    used = int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.prlimit(pid, resource.RLIMIT_AS, (used, used))
 
 
 FAULTS: dict[str, tuple[Callable[[int], None], str]] = {
