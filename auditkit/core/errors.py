@@ -30,6 +30,8 @@ class Problem:
 
 #: Keys and values that a plan or a file gave are quoted up to here.
 _WHERE, _MESSAGE = 200, 1_000
+#: So many problems are listed; nobody reads more before mending the first.
+_PROBLEMS = 200
 
 
 def _one_line(text: str, most: int) -> str:
@@ -52,10 +54,12 @@ class PlanError(AuditkitError):
         super().__init__(self._message())
 
     def _message(self) -> str:
-        lines = [str(problem) for problem in self.problems]
+        lines = [str(problem) for problem in self.problems[:_PROBLEMS]]
+        more = len(self.problems) - _PROBLEMS
+        lines += [f"... and {more:,} more"] if more > 0 else []
         if not self.source:
             return "\n".join(lines)
-        count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
+        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems):,} problems"
         return "\n".join([f"{self.source}: {count}", *(f"  {line}" for line in lines)])
 
 

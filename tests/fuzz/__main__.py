@@ -49,7 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__.partition("\n")[0])
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)}; all without one")
-    parser.add_argument("--seconds", type=float, default=60, help="for each target; 0 searches nothing")
+    parser.add_argument(
+        "--seconds", type=float, default=60, help="of processor time, for each target; 0 searches nothing"
+    )
     parser.add_argument("--engine", choices=("mutate", "atheris"), default="mutate")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, metavar="DIR", help="what was found, kept between runs")

@@ -50,15 +50,15 @@ def search(
     executions: int | None = None,
     before: Callable[[bytes], object] = lambda data: None,
 ) -> Found:
-    """Try `inputs`, then mutations of whatever took a new step, until the time or the executions are used up.
+    """Try `inputs`, then mutations of whatever took a new step, until the processor time or the executions are used up.
 
     `before` is told each input before it is tried (for a process that may not live to tell).
     """
     rng, steps, found = Random(seed), Steps(target.traced), Found()
-    start = time.monotonic()
+    start = time.process_time()
     waiting = list(inputs)
     while True:
-        found.seconds = time.monotonic() - start
+        found.seconds = time.process_time() - start
         fresh = bool(waiting)
         if not fresh and (
             (seconds is not None and found.seconds >= seconds)

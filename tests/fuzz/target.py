@@ -28,7 +28,7 @@ WAIT = 120.0
 #: ... and may raise the peak of the process's memory by so much.
 MEGABYTES = 512
 MESSAGE = 1_400
-PROBLEMS = 200
+PROBLEMS = 201
 
 Outcome = Literal["accepted", "refused"]
 Mutation = Callable[[bytes, Random, Sequence[bytes]], bytes]
@@ -116,8 +116,8 @@ def _judge_refusal(target: Target, error: AuditkitError) -> None:
     if error.exit_code not in target.codes:
         raise Crash(f"exit code {error.exit_code}: {error}\n{traceback.format_exc(limit=-12)}")
     lines = [str(problem) for problem in error.problems] if isinstance(error, PlanError) else [str(error)]
-    if not lines or len(lines) > PROBLEMS:
-        raise Crash(f"a refusal with {len(lines)} lines")
+    if not lines or str(error).count("\n") > PROBLEMS:
+        raise Crash(f"a refusal with too many lines: {len(lines)}")
     for line in lines:
         if not line.strip() or "\n" in line.strip() or len(line) > MESSAGE:
             raise Crash(f"no message of one line: {line[:2000]!r}\n{traceback.format_exc(limit=-12)}")

@@ -134,6 +134,10 @@ def test_what_a_plan_says_can_neither_flood_nor_break_a_message() -> None:
     error = PlanError([Problem("a\nb" * 5000, "no column 'x\ny'" * 5000, 3)], "plan.yaml")
     assert len(str(error)) < 1500
     assert str(error).count("\n") == 1
+    many = PlanError([Problem(f"key{k}", "unknown") for k in range(5_000)], "plan.yaml")
+    assert str(many).startswith("plan.yaml: 5,000 problems\n")
+    assert str(many).endswith("\n  ... and 4,800 more")
+    assert len(many.problems) == 5_000
 
 
 def test_a_page_that_claims_more_bytes_than_its_file_has(tmp_path: Path) -> None:

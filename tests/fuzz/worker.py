@@ -70,12 +70,12 @@ def _atheris(name: str, work: Path, scratch: Path, seconds: float, seed: int) ->
         from tests.fuzz.target import Crash, attempt
     target = targets.TARGETS[name]
     found, last, rng = engine.Found(), work / "last", random.Random(seed)
-    start = time.monotonic()
+    start = time.process_time()
 
     def one(data: bytes) -> None:
         last.write_bytes(data)
         found.executions += 1
-        found.seconds = time.monotonic() - start
+        found.seconds = time.process_time() - start
         try:
             found.accepted += attempt(target, data, scratch, wait=False) == "accepted"
         except Crash as crash:
