@@ -68,6 +68,14 @@ def test_answers_the_same_bits_as_the_model_in_this_process(opened, bundle, data
     assert info.parameters == sum(p.numel() for p in load_trained(bundle, "cpu").network.parameters())
 
 
+def test_a_trained_model_opens_without_torchs_compiler(bundle):
+    script = (
+        "import sys; from pathlib import Path; from auditkit.models.trained import load_trained;"
+        f"load_trained(Path({str(bundle)!r}), 'cpu'); assert 'torch._dynamo' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 def test_attributions_come_through(opened, bundle, dataset):
     batch = {name: values[:20] for name, values in batch_of(dataset).items()}
     outputs = np.zeros(20, dtype=np.int64)

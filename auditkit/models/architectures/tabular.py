@@ -39,6 +39,9 @@ class Embeddings(nn.Module):
 
 def _table(cardinality: int, size: int) -> nn.Embedding:
     """Codes that training never sees (missing, unknown) stay at the centre of the others, instead of at random."""
+    if torch.get_default_device().type == "meta":
+        # Built only for its shapes. Random numbers on that device would import torch's compiler, which takes a second.
+        return nn.Embedding(cardinality, size, _weight=torch.empty(cardinality, size))
     table = nn.Embedding(cardinality, size)
     with torch.no_grad():
         nn.init.normal_(table.weight, std=size**-0.5)

@@ -37,7 +37,7 @@ def scrubbed_environment(source: Mapping[str, str], home: str) -> dict[str, str]
     kept = {k: v for k, v in source.items() if k in _KEEP or k.startswith(_KEEP_PREFIXES)}
     # joblib would start processes, which the sandbox denies; without them it computes in order, to the same bits.
     fixed = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "JOBLIB_MULTIPROCESSING": "0", "LOGNAME": "worker"}
-    return {**kept, "HOME": home, "TMPDIR": home, **fixed}
+    return {**kept, "HOME": home, "TMPDIR": home, "TORCHINDUCTOR_CACHE_DIR": home, **fixed}
 
 
 def import_paths() -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -29,6 +30,8 @@ def serve(connection: socket.socket, sandbox: Sandbox, *, follow_parent: bool) -
     """
     if follow_parent:
         _follow_parent(os.getppid())
+    # Libraries that ask for it would try to write there first, which fails where no file may be written.
+    tempfile.tempdir = os.environ["HOME"]
     channel = Answering(connection)
     worker = _Worker(sandbox)
     while True:
