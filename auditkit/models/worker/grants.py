@@ -32,6 +32,9 @@ _SYSTEM = (
     "/etc/crypto-policies/back-ends",
     "/sys/devices/system/cpu",
     "/sys/devices/system/node",
+    "/sys/fs/cgroup/cpu.max",
+    "/sys/fs/cgroup/cpu/cpu.cfs_quota_us",
+    "/sys/fs/cgroup/cpu/cpu.cfs_period_us",
     "/proc/cpuinfo",
     "/proc/meminfo",
     "/proc/stat",
@@ -79,6 +82,7 @@ def _interpreter() -> list[str]:
     prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
     paths = sysconfig.get_paths()
     return [
+        sys.executable,  # `platform` looks into it
         *(os.path.join(prefix, name) for prefix in prefixes for name in ("lib", "lib64", "pyvenv.cfg")),
         *(paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")),
     ]
