@@ -4,5 +4,5 @@ The parent sends features, never labels; the child answers arrays, which the par
 
 The order in the child is the protection: limits, Landlock (`landlock`, `grants`), then imports, then the filter of
 system calls (`seccomp`, `bpf`, `syscalls`), which `seal` tries and reports and `isolation` confirms; only then is the
-model's file opened. Beside it runs a `keeper`, which outlives both; the parent's `watch` bounds what the kernel doesn't.
+model's file opened. Beside it runs a `keeper`, which outlives both; `watch` bounds what the kernel doesn't.
 """
