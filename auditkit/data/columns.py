@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -193,7 +194,7 @@ def _refuse_groups(finder: _Finder) -> None:
             finder.say(f"data.groups.{name}", f"{name!r} is not in data.sensitive{hint}")
         if not labels:
             finder.say(f"data.groups.{name}", "names no group; leave it out, or list the groups that must be there")
-        for label in dict.fromkeys(label for label in labels if labels.count(label) > 1):
+        for label in (label for label, times in Counter(labels).items() if times > 1):
             finder.say(f"data.groups.{name}", f"the group {label!r} is listed twice")
 
 

@@ -69,7 +69,8 @@ class GroupEstimates:
     @property
     def undefined(self) -> tuple[str, ...]:
         """Groups that have rows, but no value."""
-        return tuple(name for name in self.named(~self.defined) if name not in self.absent)
+        absent = frozenset(self.absent)
+        return tuple(name for name in self.named(~self.defined) if name not in absent)
 
     def rows(self) -> int:
         """Rows behind all values."""

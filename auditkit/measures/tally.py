@@ -217,8 +217,9 @@ def _effective(p: float, w: float, hits: float, misses: float, n: int, z: float)
 
 def _places(part: Tally, whole: Tally) -> IntArray:
     """Where each cell of a part stands among those of the whole, `[cells]`."""
-    group = [whole.groups.index(name) for name in part.groups]
-    label = [*(whole.classes.index(name) for name in part.classes), len(whole.classes)]
+    groups, classes = ({name: at for at, name in enumerate(names)} for names in (whole.groups, whole.classes))
+    group = [groups[name] for name in part.groups]
+    label = [*(classes[name] for name in part.classes), len(whole.classes)]
     size = len(whole.classes) + 1
     grid = np.meshgrid(group, label, label, indexing="ij")
     return np.asarray((grid[0] * size + grid[1]) * size + grid[2], dtype=np.int64).ravel()

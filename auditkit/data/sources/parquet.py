@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -97,7 +98,19 @@ def _opened(stream: BinaryIO, size: int, dictionaries: Sequence[str] = ()) -> pq
 def _checked(batch: pa.RecordBatch) -> pa.RecordBatch:
     # The reader trusts the file that text is UTF-8 and that indices lie inside their dictionary.
     batch.validate(full=True)
-    return batch
+    columns = [_own_texts(array) if pa.types.is_dictionary(array.type) else array for array in batch.columns]
+    return pa.record_batch(columns, names=batch.schema.names)
+
+
+def _own_texts(array: pa.DictionaryArray) -> pa.DictionaryArray:
+    """The cells with a dictionary of what they hold: the reader hands over that of the whole row group with each batch,
+    and whoever decodes it would do so once a batch."""
+    if len(array.dictionary) <= len(array):
+        return array
+    missing = np.asarray(array.indices.is_null())
+    codes, own = np.unique(array.indices.fill_null(0).to_numpy(), return_inverse=True)
+    indices = pa.array(own.astype(np.int32), mask=missing)
+    return pa.DictionaryArray.from_arrays(indices, array.dictionary.take(pa.array(codes)))
 
 
 def _row_groups(metadata: pq.FileMetaData) -> list[Range]:
