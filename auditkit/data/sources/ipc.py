@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 import pyarrow as pa
 from pyarrow import ipc
@@ -11,6 +12,7 @@ from pyarrow import ipc
 from auditkit.core.errors import InputRefusedError
 from auditkit.data.sources.base import BATCH_ROWS, Batch, Family, Range, family_of, from_record_batch, refuse_duplicates
 from auditkit.data.sources.files import Fingerprint, reading
+from auditkit.data.sources.ipc_messages import unpacked_sizes
 
 WHAT = "the Arrow file"
 #: Bytes of one record batch: the unit that this format can be read in.
@@ -26,6 +28,7 @@ class ArrowSource:
         self.digest = mark.sha256
         self._mark = mark
         with reading(mark, WHAT) as stream:
+            self._refuse_bombs(stream)
             schema = _schema(stream)
             self.columns: tuple[str, ...] = tuple(schema.names)
             self._families = {field.name: family_of(field.type) for field in schema}
@@ -54,11 +57,21 @@ class ArrowSource:
                         yield from_record_batch(at, piece)
                 start += record.num_rows
 
+    def _refuse_bombs(self, stream: BinaryIO) -> None:
+        try:
+            if max(unpacked_sizes(stream, file=_is_file(stream)), default=0) > MAX_BATCH_BYTES:
+                self._too_large()
+        except struct.error:
+            raise InputRefusedError(f"{self.name}: {WHAT} can't be read, it is damaged or cut off") from None
+
     def _refuse_large(self, record: pa.RecordBatch) -> None:
         if record.get_total_buffer_size() > MAX_BATCH_BYTES:
-            raise InputRefusedError(
-                f"{self.name}: a record batch takes more than {MAX_BATCH_BYTES >> 30} GiB; write it in smaller batches"
-            )
+            self._too_large()
+
+    def _too_large(self) -> NoReturn:
+        raise InputRefusedError(
+            f"{self.name}: a record batch takes more than {MAX_BATCH_BYTES >> 30} GiB; write it in smaller batches"
+        )
 
 
 def _is_file(stream: BinaryIO) -> bool:

@@ -59,7 +59,7 @@ def test_a_column_that_is_absent(
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl"])
-@pytest.mark.parametrize("label", ["NA", "None", "nan", "null", "N/A"])
+@pytest.mark.parametrize("label", ["NA", "None"])
 def test_a_group_of_that_name(auditkit: Cli, tmp_path: Path, command: str, suffix: str, label: str) -> None:
     data = frame()
     data["sex"] = data.sex.where(data.sex == "Male", label).astype(object)

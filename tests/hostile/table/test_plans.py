@@ -67,7 +67,7 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
     "a list as the model": (edited("{kind: predictions, prediction: p}", "[p]"), ("line 2: model: ",)),
     "a kind that is none": (edited("kind: predictions", "kind: pickle"), ("line 2: model.kind: expected ",)),
     "an import string": (edited("kind: predictions", "kind: 'os:system'"), ("line 2: model.kind: expected ",)),
-    "an import string as a check": (PLAN + "checks: {'os.system': {}}\n", ("line 10: checks.os.system: no such check",)),
+    "an import string as a check": (PLAN + "checks: {'os.system': {}}\n", ("line 10: checks.os.system: no such",)),
     "a tag that runs": (
         edited("name: table", "name: !!python/object/apply:os.system ['touch ran']"),
         ("line 1: name: ", "python/object/apply"),
