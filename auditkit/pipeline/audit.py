@@ -64,9 +64,17 @@ def _require_inputs(info: ModelInfo, dataset: Dataset) -> None:
     if info.inputs is None:
         return
     absent = [name for name in info.inputs if name not in {item.name for item in dataset.inputs}]
-    if absent:
-        listed = "which the splits don't have" if dataset.spec.inputs is None else "which are not listed here"
-        raise PlanError(Problem("data.inputs", f"the model reads {', '.join(map(repr, absent))}, {listed}"))
+    if not absent:
+        return
+    spec = dataset.spec
+    kept_back = {*spec.sensitive, spec.id, spec.cluster, spec.weight}
+    if spec.inputs is not None:
+        why = "which are not listed here"
+    elif kept_back >= set(absent):
+        why = "which only become inputs where this key lists them: list every column that the model reads"
+    else:
+        why = "which the splits don't have"
+    raise PlanError(Problem("data.inputs", f"the model reads {', '.join(map(repr, absent))}, {why}"))
 
 
 def _collect(
