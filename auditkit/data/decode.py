@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from auditkit.core.types import FloatArray, IntArray, ObjectArray
 from auditkit.data.sources.base import Family, family_of
-from auditkit.data.sources.files import MAX_CELL_BYTES
+from auditkit.data.sources.files import MAX_CELL_BYTES, printable
 from auditkit.data.spec import label_text
 
 #: Cells of a text file that stand for a missing number.
@@ -130,7 +130,9 @@ def _parsed(array: pa.Array) -> pa.Array:
     except pa.ArrowInvalid:
         index = _first_bad(cells)
         raise CellError(
-            index, f"holds {array[index].as_py()!r}, which is no number; correct it, or read the column as categorical"
+            index,
+            f"holds {printable(repr(array[index].as_py()), 60)}, which is no number; correct it, or read the column as "
+            "categorical",
         ) from None
 
 

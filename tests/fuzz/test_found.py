@@ -74,6 +74,7 @@ def damaged_deflate() -> bytes:
     return bytes(content)
 
 
+ODD_WEIGHT = b"y,p,s,sex,w,c\nyes,yes,0.5,f," + b"x" * 3000 + b",1\nno,no,0.5,m,1,1\n"
 DEEP = b"[" * 100_000
 FOUND = [
     ("plan", "refused", plan("seed: 1", "seed: !!int x"), "a tag that its value does not fit"),
@@ -106,6 +107,7 @@ FOUND = [
     ("audit-json", "accepted", odd_plan("data", {**GATE_PLAN["data"], "bands": {"g": ["x"]}}), "an edge that is text"),
     ("audit-json", "accepted", odd_plan("data", {**GATE_PLAN["data"], "bands": "g"}), "bands that are text"),
     ("audit-json", "accepted", odd_plan("model", [1]), "a model that is a list"),
+    ("csv", "refused", ODD_WEIGHT, "the whole cell stood in the message"),
     ("skops", "refused", encrypted_skops(), "zipfile asks for a password by a RuntimeError"),
     ("skops", "refused", damaged_deflate(), "and lets zlib's own error through"),
     ("journal", "accepted", DEEP + b"\n", "brackets deeper than Python reads"),

@@ -11,6 +11,7 @@ from auditkit.checks.bias.asking import asked_here
 from auditkit.checks.bias.comparison import UNLABELLED_RULES, unlabelled_rows
 from auditkit.checks.bias.told import furthest, values_of
 from auditkit.checks.reading import names_rows, share_of
+from auditkit.checks.texts import listed
 from auditkit.core.estimate import Estimate
 from auditkit.core.evidence import Evidence
 from auditkit.core.outcomes import Groups, Outcomes
@@ -154,6 +155,8 @@ class Composition:
         total = float(table.sum())
         if total <= 0:
             return Estimate.undefined("there are no rows with a label")
+        if absent := [label for label, rows in zip(self.groups.labels, self.groups.sizes(), strict=True) if not rows]:
+            return Estimate.undefined(f"there are no rows of {listed(absent)}", self.outcomes.rows_where(known))
         effective = float(rows) if design.plain else self._effective(known)
         return replace(association(table * (rows / total), effective, self.confidence), n=rows)
 

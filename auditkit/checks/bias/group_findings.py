@@ -81,9 +81,10 @@ def _worst(check: Check, comparison: Comparison, metric: Metric, better: Better)
     words = {"attribute": comparison.attribute, "split": comparison.split}
     title = sentence(name_of(name, metric.class_))
     scope = Scope(split=comparison.split, attribute=comparison.attribute, compared=(), class_=metric.class_)
-    if comparison.names_rows:
-        groups = comparison.groups
-        why = check.say("idlike", **words, groups=len(groups.labels), rows=count(groups.rows))
+    groups = comparison.groups
+    if comparison.names_rows or len(groups.labels) < 2:
+        idlike = check.say("idlike", **words, groups=len(groups.labels), rows=count(groups.rows))
+        why = idlike if comparison.names_rows else check.say("alone", **words)
         nothing = Estimate.undefined(why, groups.rows)
         return check.finding(
             name, scope, nothing, title=check.say("undefined", metric=title, **words), better=better, sufficient=False

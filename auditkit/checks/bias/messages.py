@@ -40,6 +40,7 @@ MESSAGES: dict[str, str] = {
     "anything from {low} to {high}.",
     "worst": "{metric} by {attribute} on {split}: {value}, that of '{group}'",
     "worst_why": "The {name} of the group that fares worst by it; the interval holds whichever group that is.",
+    "alone": "{attribute} has one group alone on {split}, so that none is the worst of several",
     "impact": "Adverse impact ratio of {attribute} '{group}' on {split}: {value}, against '{reference}'",
     "no_impact": "Adverse impact ratio of {attribute} '{group}' on {split}: not defined",
     "reference": "It is the most selected group, which the others are compared with.",
