@@ -50,7 +50,7 @@ def test_a_hundred_thousand_groups_take_no_ten_billion_pairs():
     rng = np.random.default_rng(6)
     rows = rng.integers(20, 5000, 100_000).astype(float)
     value = rng.binomial(rows.astype(int), 0.4) / rows
-    began = time.perf_counter()
+    began = time.process_time()
     low, high = pairs.largest_difference(value, wilson(value, rows, 5.5))
     assert low <= value.max() - value.min() <= high
-    assert time.perf_counter() - began < 10  # every pair would take minutes
+    assert time.process_time() - began < 10  # every pair would take minutes

@@ -76,10 +76,10 @@ def overall(classes: int) -> list[Finding]:
 @pytest.mark.parametrize(("inputs", "classes"), [(64, 10), (5, 300), (3000, 2)])
 def test_a_report_stays_below_half_a_megabyte(inputs: int, classes: int) -> None:
     findings = [*sample_audit().findings, *overall(classes), *by_input(inputs), *grouped(classes)]
-    began = time.perf_counter()
+    began = time.process_time()
     html = render(sample_audit(findings=findings), "html")
     assert len(html.encode()) < LIMIT
-    assert time.perf_counter() - began < 30
+    assert time.process_time() - began < 30
     page = Page(html)
     assert page.unbalanced == []
     ids = {a["id"] for _, a in page.elements if "id" in a}
