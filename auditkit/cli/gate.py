@@ -13,7 +13,7 @@ from auditkit.cli.signing import attested_line, sign_option, signer_of
 
 
 @click.command("gate")
-@click.argument("predictions", type=click.Path(path_type=Path))
+@click.argument("predictions", type=click.Path(path_type=Path, readable=False))
 @click.option("--target", required=True, metavar="C", help="Column of the true labels or values.")
 @click.option("--prediction", required=True, metavar="C", help="Column of the model's predictions.")
 @click.option("--score", metavar="C", help="Column of the score of the positive label.")
@@ -25,7 +25,10 @@ from auditkit.cli.signing import attested_line, sign_option, signer_of
 @click.option("--cluster", metavar="C", help="Column that names rows which belong together.")
 @click.option("--id", metavar="C", help="Column that names the entry of each row in the table of --attributes.")
 @click.option(
-    "--attributes", type=click.Path(path_type=Path), metavar="FILE", help="Second table with --sensitive columns."
+    "--attributes",
+    type=click.Path(path_type=Path, readable=False),
+    metavar="FILE",
+    help="Second table with --sensitive columns.",
 )
 @click.option("--attributes-id", metavar="C", help="Its column of ids, where it has another name than --id.")
 @click.option(

@@ -14,7 +14,7 @@ from auditkit.cli.signing import attested_line, sign_option, signer_of
 
 
 @click.command("run")
-@click.argument("plan", type=click.Path(path_type=Path))
+@click.argument("plan", type=click.Path(path_type=Path, readable=False))
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory; default audits/<name>-<date>-<id>.")
 @formats_option
 @click.option("--device", help="auto, cpu, cuda, cuda:0, ...; wins over the plan.")

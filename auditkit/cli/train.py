@@ -12,7 +12,7 @@ from auditkit.cli.progress import progress_for
 
 
 @click.command("train")
-@click.argument("plan", type=click.Path(path_type=Path))
+@click.argument("plan", type=click.Path(path_type=Path, readable=False))
 @click.option("--out", type=click.Path(path_type=Path), help="Model directory; default the plan's model.path.")
 @click.option("--device", help="auto, cpu, cuda, cuda:0, ...; wins over the plan.")
 @click.option("--seed", type=click.IntRange(min=0), help="Wins over the plan's run.seed.")
