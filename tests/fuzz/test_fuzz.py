@@ -17,7 +17,7 @@ from tests.fuzz.target import SECONDS, Crash, Target, attempt, name_of
 from tests.fuzz.targets import TARGETS
 
 #: Inputs of a target for which a whole audit may run, and of the others.
-FEW, MANY = 25, 200
+FEW, MANY = 20, 150
 EVERY = pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 
 
@@ -113,6 +113,13 @@ def test_a_search_finds_what_was_planted(tmp_path: Path, monkeypatch: pytest.Mon
     module = importlib.import_module("auditkit_planted")
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    target = Target("t", "", lambda data, folder: module.read(data), lambda: [b"...."], ("auditkit_planted",))
-    found = engine.search(target, [b"...."], scratch, executions=60_000)
+    target = Target(
+        "t",
+        "",
+        lambda data, folder: module.read(data),
+        lambda: [b"...."],
+        ("auditkit_planted",),
+        tokens=(b"A", b"K", b"W"),
+    )
+    found = engine.search(target, [b"...."], scratch, executions=8_000)
     assert [reason.splitlines()[0] for _, reason in found.crashes.values()] == ["ValueError: found"]

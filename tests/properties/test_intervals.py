@@ -56,7 +56,7 @@ def estimates(task: Task, outcomes: Outcomes, groups: Groups, confidence: float)
 
 @EVERY_KIND
 @given(data=st.data())
-@examples(12)
+@examples(6)
 def test_intervals(kind: str, data: st.DataObject) -> None:
     outcomes, groups = data.draw(rows(kind))
     task = task_of(kind)
@@ -91,7 +91,7 @@ def _assert_wider(name: str, narrow: Estimate, wide: Estimate) -> None:
 
 
 @given(st.integers(0, 200), st.integers(1, 200), st.sampled_from(LEVELS))
-@examples(300)
+@examples(200)
 def test_one_more_wrong_row_never_betters_a_rate(right: int, wrong: int, confidence: float) -> None:
     """So that no gate with `min` passes because a failing row was added."""
     hits = np.concatenate([np.ones(right), np.zeros(wrong)])
@@ -110,7 +110,7 @@ def test_one_more_wrong_row_never_betters_a_rate(right: int, wrong: int, confide
 
 @EVERY_KIND
 @given(data=st.data())
-@examples(8)
+@examples(3)
 def test_rows_of_no_weight_are_no_rows(kind: str, data: st.DataObject) -> None:
     outcomes, groups = data.draw(rows(kind))
     task, size = task_of(kind), len(outcomes)

@@ -23,7 +23,7 @@ from tests.properties.tables import Asked, Numbers, asked, assert_same, numbers
 
 
 @given(asked(), st.integers(0, 2**16))
-@examples(6)
+@examples(4)
 def test_the_order_of_the_rows(table: Asked, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(table.frame))
     shuffled = table.of(table.frame.iloc[order].reset_index(drop=True))
@@ -31,7 +31,7 @@ def test_the_order_of_the_rows(table: Asked, seed: int) -> None:
 
 
 @given(asked(), st.permutations(["f", "m", "a", "b", "d"]), st.sampled_from(["{}", "Ω{}", "{} x", "zz{}\u0301"]))
-@examples(6)
+@examples(4)
 def test_the_names_of_groups(table: Asked, order: list[str], form: str) -> None:
     """Every order of the new names among the old ones' groups, plain and strange."""
     names = dict(zip("fmabd", (form.format(name) for name in order), strict=True))
@@ -41,7 +41,7 @@ def test_the_names_of_groups(table: Asked, order: list[str], form: str) -> None:
 
 
 @given(asked(), st.permutations(["y", "p", "s", "sex", "race", "w", "c"]))
-@examples(6)
+@examples(4)
 def test_the_names_of_columns(table: Asked, order: list[str]) -> None:
     """Columns take one another's names."""
     names = dict(zip(["y", "p", "s", "sex", "race", "w", "c"], order, strict=True))
@@ -58,7 +58,7 @@ def test_the_names_of_columns(table: Asked, order: list[str]) -> None:
 
 
 @given(asked(("binary",)), st.sampled_from([("u", "v"), ("v", "u"), ("0", "1"), ("1", "0"), ("no ", "no"), ("ſ", "S")]))
-@examples(6)
+@examples(4)
 def test_the_names_of_labels(table: Asked, labels: tuple[str, str]) -> None:
     names = dict(zip(("no", "yes"), labels, strict=True))
     frame = table.frame.assign(y=table.frame.y.replace(names), p=table.frame.p.replace(names))
@@ -68,7 +68,7 @@ def test_the_names_of_labels(table: Asked, labels: tuple[str, str]) -> None:
 
 
 @given(asked(), st.sampled_from([2.0, 0.25, 1e-3, 7.0, 1e6]))
-@examples(6)
+@examples(4)
 def test_the_unit_of_weights(table: Asked, factor: float) -> None:
     weighted = table.asking(weight="w")
     other = weighted.of(weighted.frame.assign(w=weighted.frame.w * factor))
@@ -76,7 +76,7 @@ def test_the_unit_of_weights(table: Asked, factor: float) -> None:
 
 
 @given(asked(sizes=(160,)))
-@examples(6)
+@examples(4)
 def test_every_row_twice_with_half_the_weight(table: Asked) -> None:
     """A copy in the cluster of its original is no new evidence: no value and no interval moves, but the rows do."""
     frame = table.frame.assign(c=np.arange(len(table.frame)), w=1.0)

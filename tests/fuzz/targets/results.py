@@ -56,11 +56,16 @@ def audits() -> list[bytes]:
 
 
 def _audit(data: bytes, folder: Path) -> None:
-    """What is read renders in every format, and nothing of it becomes markup, a command or an escape sequence."""
+    """What is read says the same once it is written again, and renders."""
     (folder / "audit.json").write_bytes(data)
     audit = read_audit(folder)
     again = Audit.from_json(audit.to_json())
     assert again == audit, "does not read back as it was written"
+    assert_renders(audit)
+
+
+def assert_renders(audit: Audit) -> None:
+    """It renders in every format; nothing of it becomes markup, a command or an escape sequence."""
     html = render(audit, "html", pages())
     found = _MARKUP.search(html)
     assert found is None, f"markup in the report: {html[max(0, found.start() - 100) : found.end() + 100]!r}"
