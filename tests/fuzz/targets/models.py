@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import json
+import mmap
 import pickle
 import socket
 import struct
@@ -22,6 +23,7 @@ from auditkit.models.bundle import Description, read_bundle
 from auditkit.models.prechecks.safetensors_file import read_header
 from auditkit.models.refuse import refuse_code
 from auditkit.models.skops_file import read_skops
+from auditkit.models.worker.segments import Segment
 from auditkit.models.worker.wire import (
     ConnectionLostError,
     Frame,
@@ -133,11 +135,13 @@ def _receive(data: bytes, folder: Path) -> None:
 
         sender = threading.Thread(target=deliver)
         sender.start()
+        segment = Segment(mmap.mmap(-1, 64))
         try:
-            frame = receive(there, 2)
+            frame = receive(there, 2, shared=segment)
         finally:
             there.close()
             sender.join()
+            segment.close()
     columns = frame.fields.get("columns")
     if isinstance(columns, list):
         unpack_batch(columns, frame.arrays)
@@ -146,7 +150,10 @@ def _receive(data: bytes, folder: Path) -> None:
 def _frames() -> list[bytes]:
     column = np.array(["a", None, "ü"], dtype=object)
     columns, arrays = pack_batch({"x": np.arange(3.0), "t": column})
-    return [_frame(Frame("predict", {"columns": columns}, arrays)), _frame(Frame("ready", {"info": {"kind": "torch"}}))]
+    one = _frame(Frame("predict", {"columns": columns}, arrays))
+    bare = _frame(Frame("values", {}, {"0": np.arange(3.0)}))
+    shared = b"AKM1" + bare[4:-24]
+    return [one, _frame(Frame("ready", {"info": {"kind": "torch"}})), shared]
 
 
 def _frame(frame: Frame) -> bytes:
@@ -215,7 +222,7 @@ TARGETS = (
         seeds=_frames,
         traced=("auditkit.models.worker.wire", "auditkit.models.strings"),
         mutate=_rewired,
-        tokens=(b"AKW1", b"<f8", b"<i4"),
+        tokens=(b"AKW1", b"AKM1", b"<f8", b"<i4"),
         codes=frozenset(),
         refusals=(WireError, ConnectionLostError, TimeoutError),
     ),
