@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from auditkit.core.errors import InputRefusedError, PlanError
 from auditkit.core.types import Batch, InputKind
-from auditkit.data.dataset import Input
 from auditkit.models.strings import to_codes
+
+if TYPE_CHECKING:
+    # For its name alone: the worker has no use for the readers of data files, which take a while to import.
+    from auditkit.data.dataset import Input
 
 #: Codes of a categorical column: 0 missing, 1 unknown (or too rare to be kept), 2.. the vocabulary.
 MISSING_CODE, UNKNOWN_CODE, FIRST_CODE = 0, 1, 2
