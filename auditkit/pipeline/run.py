@@ -67,7 +67,8 @@ class RunKeeper:
 
     def findings(self, check: str, key: str) -> list[Finding] | None:
         """See `Keeper`. Only what the journal says was kept is taken back: a file that was edited is not."""
-        digests = {e.fields.get("content") for e in self.journal.entries if e.fields.get("check") == check}
+        kept_before = [e.fields for e in self.journal.entries if e.event == "check"]
+        digests = {fields.get("content") for fields in kept_before if fields.get("check") == check}
         try:
             content = (self._folder / f"{check}.json").read_bytes()
             kept = json.loads(content)

@@ -79,8 +79,11 @@ def locked(directory: Path) -> Iterator[Lock]:
 
 
 def _has_results(path: Path, content: Sequence[str]) -> bool:
-    """Whether an earlier run left anything: one that was refused before it scored a row left only its journal."""
-    if set(content) - {JOURNAL, EVIDENCE}:
+    """Whether an earlier run left anything: one that was refused before it scored a row left only its journal.
+
+    Evidence counts, whatever the journal says of it: without --resume nobody vouches for what lies there.
+    """
+    if set(content) - {JOURNAL, EVIDENCE} or (EVIDENCE in content and os.listdir(path / EVIDENCE)):
         return True
     return any(entry.event not in ("start", "stopped") for entry in read_journal(path / JOURNAL)[0])
 
@@ -142,6 +145,11 @@ class RunDirectory:
         content = [entry for entry in os.listdir(path) if entry != LOCK]
         if not content:
             return
+        for name in (EVIDENCE, f"{EVIDENCE}/.checks", f"{EVIDENCE}/.parts"):
+            if (path / name).is_symlink():
+                raise PlanError(
+                    f"--out {path}: its {name} is a link, which auditkit never makes; choose another directory"
+                )
         if JOURNAL not in content:
             raise PlanError(f"--out {path}: holds other files; choose an empty or a new directory")
         if not self._resume and _has_results(path, content):

@@ -36,6 +36,34 @@ def test_a_file_foreign_content_an_earlier_run_and_inputs_are_refused(tmp_path: 
         pass
 
 
+def test_evidence_that_nobody_vouches_for_is_not_taken_over(tmp_path: Path) -> None:
+    """Whoever lays out the directory beforehand could lay out the findings, too."""
+    run = tmp_path / "run"
+    (run / "evidence" / ".checks").mkdir(parents=True)
+    journal = Journal(run / "journal.jsonl")
+    journal.record("start", check="bias.groups", content="0" * 64)
+    journal.close()
+    with pytest.raises(PlanError, match="holds an earlier run"), RunDirectory(run, resume=False):
+        pass
+    (run / "evidence" / ".checks").rmdir()
+    with RunDirectory(run, resume=False):
+        pass
+
+
+@pytest.mark.parametrize("name", ["evidence", "evidence/.checks", "evidence/.parts"])
+@pytest.mark.parametrize("resume", [True, False])
+def test_evidence_is_never_a_link(tmp_path: Path, name: str, resume: bool) -> None:
+    run, victim = tmp_path / "run", tmp_path / "victim"
+    (run / "evidence").mkdir(parents=True)
+    victim.mkdir()
+    Journal(run / "journal.jsonl").close()
+    if name == "evidence":
+        (run / name).rmdir()
+    (run / name).symlink_to(victim)
+    with pytest.raises(PlanError, match="is a link"), RunDirectory(run, resume=resume):
+        pass
+
+
 def test_links_in_place_of_our_files_are_not_followed(tmp_path: Path) -> None:
     run, victim = tmp_path / "run", tmp_path / "victim"
     run.mkdir()
