@@ -48,6 +48,26 @@ def disk(frame):
             stream.write(bytes(1 << 20))
 
 
+def deep(frame):
+    """Folders in folders, deeper than Python recurses and than a process may hold descriptors."""
+    os.chdir(os.environ["HOME"])
+    for _ in range(1_500):
+        os.mkdir("d")
+        os.chdir("d")
+    return np.zeros(len(frame))
+
+
+def deeper(frame):
+    """As deep that a path to there is none, and files down there."""
+    os.chdir(os.environ["HOME"])
+    for _ in range(20):
+        os.mkdir("d" * 250)
+        os.chdir("d" * 250)
+    for number in range(1 << 20):
+        with open(str(number % 64), "wb") as stream:
+            stream.write(bytes(1 << 10))
+
+
 def forks(frame):
     while True:
         os.fork()

@@ -70,6 +70,7 @@ def gone(pid: int) -> bool:
         ("closes_output", "was stopped, because it started more than 100 threads, while it scored 4 rows"),
         ("files", "was stopped, because it made more than 4,096 files, while it scored 4 rows"),
         ("disk", "was stopped, because it wrote more than 64 MiB, while it scored 4 rows"),
+        ("deeper", "was stopped, because it made a directory into which nobody can look, while it scored 4 rows"),
         ("memory", "out of memory while it scored 4 rows"),
         ("memory_of_torch", "out of memory while it scored 4 rows"),
         ("descriptors", r"the model failed while it scored 4 rows: .*OSError: \[Errno 24\] Too many open files"),
@@ -99,6 +100,14 @@ def test_harm_is_one_sentence(opened, monkeypatch, function, message):
     assert "\x1b" not in str(caught.value)
     model.close()
     assert gone(model.pid)
+    assert not home.exists()
+
+
+def test_folders_nested_deeper_than_python_recurses_go_with_their_worker(opened):
+    model = opened("deep")
+    home = Path(f"/proc/{model.pid}/cwd").resolve()
+    assert model.predict(batch()).values.shape == (4, 1)
+    model.close()
     assert not home.exists()
 
 

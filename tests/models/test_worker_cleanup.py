@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from auditkit.models.worker.clearing import remove_tree
 from auditkit.models.worker.homes import PREFIX, sweep
 
 SCRIPT = """
@@ -59,3 +60,29 @@ def test_the_homes_of_killed_parents_are_swept_up_and_those_of_living_ones_stay(
     sweep(tmp_path)
     assert not held.exists()
     assert foreign.is_dir()
+
+
+def test_however_deep_and_closed_a_tree_is_it_goes_and_nothing_else(tmp_path: Path) -> None:
+    """`shutil.rmtree` recurses, and raises RecursionError: one such stray would end every later audit here."""
+    victim, stray = tmp_path / "victim", tmp_path / f"{PREFIX}deep"
+    (victim / "kept").mkdir(parents=True)
+    stray.mkdir()
+    (stray / "link").symlink_to(victim)
+    (stray / "closed" / "more").mkdir(parents=True)
+    (stray / "closed" / "file").write_text("x")
+    (stray / "closed" / "link").symlink_to(victim)
+    (stray / "closed").chmod(0)
+    held = os.open(stray, os.O_RDONLY)
+    for _ in range(1_500):
+        os.mkdir("d", dir_fd=held)
+        below = os.open("d", os.O_RDONLY, dir_fd=held)
+        os.close(held)
+        held = below
+    os.close(held)
+    sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == [victim]
+    assert (victim / "kept").is_dir()
+    remove_tree(tmp_path / "absent")
+    (tmp_path / "link").symlink_to(victim)
+    remove_tree(tmp_path / "link")
+    assert (victim / "kept").is_dir()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 import tempfile
 from pathlib import Path
+
+from auditkit.models.worker.clearing import remove_tree
 
 PREFIX = "auditkit-worker-"
 
@@ -33,7 +34,7 @@ class Home:
     def remove(self) -> None:
         """Remove the directory with what is in it; safe to call twice."""
         if self._descriptor is not None:
-            shutil.rmtree(self.path, ignore_errors=True)
+            remove_tree(self.path)
             descriptor, self._descriptor = self._descriptor, None
             os.close(descriptor)
 
@@ -54,7 +55,7 @@ def _remove_unheld(path: Path) -> None:
     try:
         if os.fstat(descriptor).st_uid == os.getuid():
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(path, ignore_errors=True)
+            remove_tree(path)
     except OSError:
         return
     finally:

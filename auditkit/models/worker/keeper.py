@@ -10,9 +10,10 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import shutil
 import signal
 import sys
+
+from auditkit.models.worker.clearing import remove_tree
 
 
 def start(parent: int, home: str) -> bool:
@@ -49,7 +50,7 @@ def _keep(worker: int, parent: int, watched: list[int], home: str) -> None:
     with contextlib.suppress(OSError):
         # By descriptor: the number may be another process by now.
         signal.pidfd_send_signal(watched[1], signal.SIGKILL)
-    shutil.rmtree(home, ignore_errors=True)
+    remove_tree(home)
 
 
 def _parent_of(worker: int) -> int:

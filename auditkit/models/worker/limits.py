@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import shutil
 import site
 import struct
 import sys
 from collections.abc import Mapping
 from typing import NoReturn
+
+from auditkit.models.worker.clearing import remove_tree
 
 _KEEP = ("PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 _KEEP_PREFIXES = ("LC_", "OMP_", "MKL_", "OPENBLAS_", "KMP_", "CUDA_", "NVIDIA_", "PYTORCH_", "TORCH_NUM")
@@ -107,5 +108,5 @@ def leave(code: int) -> NoReturn:
 
     The parent removes that home, too, but a parent that was killed can't.
     """
-    shutil.rmtree(os.environ["HOME"], ignore_errors=True)
+    remove_tree(os.environ["HOME"])
     os._exit(code)

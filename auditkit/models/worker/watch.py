@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import subprocess
@@ -16,6 +17,8 @@ from auditkit.models.worker.limits import MAX_HOME_BYTES, MAX_HOME_FILES, MAX_TH
 TAIL_BYTES = 4_096
 #: Seconds between two looks.
 _PERIOD = 0.25
+#: How a directory hides what is in it: by its mode, or so deep that its path is too long.
+_HIDDEN = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
 
 
 class Watch:
@@ -87,16 +90,20 @@ def _too_many_threads(pid: int) -> str:
 def _too_much_written(home: str) -> str:
     count, size, waiting = 0, 0, [home]
     while waiting:
-        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                count += 1
-                if count > MAX_HOME_FILES:
-                    return f"it made more than {MAX_HOME_FILES:,} files"
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
-                else:
-                    with contextlib.suppress(OSError):
-                        size += entry.stat(follow_symlinks=False).st_blocks * 512
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    count += 1
+                    if count > MAX_HOME_FILES:
+                        return f"it made more than {MAX_HOME_FILES:,} files"
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    else:
+                        with contextlib.suppress(OSError):
+                            size += entry.stat(follow_symlinks=False).st_blocks * 512
+        except OSError as error:
+            if error.errno in _HIDDEN:
+                return "it made a directory into which nobody can look"
     return f"it wrote more than {MAX_HOME_BYTES >> 20} MiB" if size > MAX_HOME_BYTES else ""
 
 
