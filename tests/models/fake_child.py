@@ -26,6 +26,8 @@ def answer(mode: str, rows: int, connection: socket.socket) -> Frame | None:
         os.kill(os.getpid(), signal.SIGSEGV)
     if mode == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
+    if mode == "real-time":
+        os.kill(os.getpid(), 40)
     if mode == "exit":
         print("\x1b[31mbefore the end", flush=True)
         os._exit(7)
@@ -58,6 +60,10 @@ def answer(mode: str, rows: int, connection: socket.socket) -> Frame | None:
         "labels": Frame("labels"),
         "attribution": Frame(
             "attribution", {"features": ["secret"], "method": "", "baseline": ""}, {"values": good(rows)}
+        ),
+        "attribution-of-number": Frame("attribution", {"features": 5}, {"values": good(rows), "delta": np.zeros(rows)}),
+        "attribution-of-lists": Frame(
+            "attribution", {"features": [[]]}, {"values": good(rows), "delta": np.zeros(rows)}
         ),
         "raises": Frame("error", {"kind": "failed", "message": "ValueError: \x1b[2Jno"}),
         "memory": Frame("error", {"kind": "memory", "message": "out of memory"}),

@@ -110,6 +110,8 @@ def test_a_torn_frame_and_a_silent_one():
         {"s.ends": np.array([9], dtype=np.int64)},
         {"s.ends": np.array([2, 1], dtype=np.int64)},
         {"s.ends": np.array([-1, 1], dtype=np.int64)},
+        # Each step is small where differences wrap around; a few such steps repeat all bytes, thousands fill memory.
+        {"s.ends": np.array([2**63 - 1, -(2**63), -(2**62), 2**62 - 1, 2**63 - 1, -(2**63), 0, 1], dtype=np.int64)},
         {"s.bytes": np.array([0xFF], dtype=np.uint8)},
         {"s.codes": np.array([0], dtype=np.int64)},
         {"s.codes": np.zeros((1, 1), dtype=np.int32)},

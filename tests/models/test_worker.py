@@ -132,6 +132,7 @@ def test_only_the_inputs_are_sent(fake):
     [
         ("segfault", r"segmentation fault \(SIGSEGV\) while it scored 4 rows"),
         ("killed", "SIGKILL.*ran out of memory"),
+        ("real-time", "was ended by signal 40 while it scored 4 rows"),
         ("exit", "ended with code 7 while it scored 4 rows; it last said:  .31mbefore the end"),
         ("half", "ended with code 0"),
         ("hang", "no answer after 2 s while it scored 4 rows"),
@@ -169,6 +170,12 @@ def test_numbers_that_are_none_pass_as_unscored(fake):
 def test_an_attribution_to_what_was_not_sent_is_no_answer(fake):
     with pytest.raises(ModelCrashedError, match="no prediction"):
         fake("attribution").attribute(BATCH, np.zeros(4, dtype=np.int64), 8)
+
+
+@pytest.mark.parametrize("mode", ["attribution-of-number", "attribution-of-lists"])
+def test_an_attribution_to_what_is_no_name_is_refused(fake, mode):
+    with pytest.raises(ModelCrashedError, match="answered something that is no prediction"):
+        fake(mode).attribute(BATCH, np.zeros(4, dtype=np.int64), 8)
 
 
 @pytest.mark.parametrize(

@@ -47,12 +47,12 @@ class _Info(BaseModel):
 
     kind: Literal["torch", "sklearn", "python"]
     outputs: Literal["logits", "probabilities", "values", "labels"]
-    parameters: int | None = Field(default=None, ge=0)
+    parameters: int | None = Field(default=None, ge=0, lt=1 << 63)
     classes: tuple[_Name, ...] | None = Field(default=None, max_length=100_000)
     estimates: Literal["classification", "regression"] | None = None
     inputs: tuple[_Name, ...] | None = Field(default=None, max_length=100_000)
     differentiable: bool = False
-    device: str = Field(default="cpu", pattern=r"^[a-z]+(:\d+)?$")
+    device: str = Field(default="cpu", pattern=r"^[a-z]+(:[0-9]+)?$", max_length=20)
     description: str = Field(default="", max_length=1_000)
 
 
@@ -120,7 +120,7 @@ class WorkerModel:
     def _checked(self, parse: Any) -> Any:
         try:
             return parse()
-        except (WireError, ValueError, KeyError) as error:
+        except (WireError, ValueError, KeyError, TypeError) as error:
             raise self._broken(str(error)) from None
 
     def _broken(self, what: str) -> ModelCrashedError:

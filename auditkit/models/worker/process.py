@@ -107,11 +107,16 @@ class WorkerProcess:
             return f"was stopped, because {self._watch.stopped},"
         if code >= 0:
             return f"ended with code {code}"
-        return {
+        known = {
             signal.SIGKILL: "was killed (SIGKILL), most likely because the machine ran out of memory,",
             signal.SIGSEGV: "crashed with a segmentation fault (SIGSEGV)",
             signal.SIGABRT: "aborted (SIGABRT)",
-        }.get(signal.Signals(-code), f"was ended by {signal.Signals(-code).name}")
+        }
+        try:
+            ended = signal.Signals(-code)
+        except ValueError:  # most real-time signals have no name
+            return f"was ended by signal {-code}"
+        return known.get(ended, f"was ended by {ended.name}")
 
     def close(self) -> None:
         """End the child and give back what it held; safe to call twice."""

@@ -214,7 +214,8 @@ def unpack_strings(prefix: str, arrays: Arrays) -> ObjectArray:
         if [a.dtype.str for a in (codes, raw, ends)] != ["<i4", "|u1", "<i8"] or not codes.ndim == ends.ndim == 1:
             raise WireError("a text column of the wrong types")
         bounds = np.concatenate(([0], ends))
-        if (np.diff(bounds) < 0).any() or bounds[-1] != len(raw):
+        # Compared, not subtracted: a difference of 64-bit numbers wraps around.
+        if (bounds[1:] < bounds[:-1]).any() or bounds[-1] != len(raw):
             raise WireError("a text column whose strings do not fit its bytes")
         if len(codes) and not (codes.min() >= -1 and codes.max() < len(ends)):
             raise WireError("a text column with codes out of range")
