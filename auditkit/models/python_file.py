@@ -65,4 +65,5 @@ def copied_names(code: Path, files: Sequence[Path]) -> Mapping[Path, PurePath]:
 
 
 def _is_code(path: Path) -> bool:
-    return path.suffix == ".py"
+    """By its name and by that of what it leads to: a link called `x.py` may lead to the labels."""
+    return path.suffix == ".py" and os.path.realpath(path).endswith(".py")

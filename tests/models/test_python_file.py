@@ -214,3 +214,12 @@ def test_hostile_code_is_contained(write, tmp_path):
     text = refusal(path, OWN)
     assert re.search("running it failed on line 1 \\(PermissionError", text), text
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_link_with_the_name_of_code_is_not_own_code(write, tmp_path):
+    """Otherwise code could be handed the labels under the name of a module."""
+    write("label\nyes\n", "test.csv")
+    (tmp_path / "labels.py").symlink_to("test.csv")
+    path = write("predict = len")
+    text = refusal(path, OWN, files=(tmp_path / "labels.py",))
+    assert text.endswith(flag(tmp_path / "test.csv"))
