@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from auditkit.pipeline.attest.keys import generate, load_signer, load_verifier
+from auditkit.pipeline.attest.verify import verify
 from tests.pipeline.test_exit_codes import ACCURACY, write
 
 ROOT = Path(__file__).parent.parent.parent
@@ -56,6 +58,30 @@ def test_a_wrong_plan(tmp_path: Path) -> None:
     outputs, summary = _run(tmp_path, write(tmp_path, ACCURACY % '"80%"'))
     assert outputs == {"exit-code": "2", "verdict": ""}
     assert "could not be finished (exit code 2)" in summary
+
+
+def test_a_verdict_of_an_earlier_run_is_not_this_one_s(tmp_path: Path) -> None:
+    plan = write(tmp_path, ACCURACY % 0.8)
+    assert _run(tmp_path, plan)[0] == {"exit-code": "0", "verdict": "pass"}
+    (tmp_path / "summary").unlink()
+    outputs, summary = _run(tmp_path, plan)  # the directory holds an audit, which is refused
+    assert outputs == {"exit-code": "2", "verdict": ""}
+    assert summary == "The audit could not be finished (exit code 2); the log says why.\n"
+
+
+def test_a_signed_audit_is_kept_as_a_whole(tmp_path: Path) -> None:
+    """The arguments as the action describes them; and an artifact without the hidden files would not verify."""
+    key = tmp_path / "ci.key"
+    generate(tmp_path / "ci")
+    outputs, _ = _run(tmp_path, write(tmp_path, ACCURACY % 0.8), AUDITKIT_ARGS=f"--sign={key}\n--allow-inconclusive\n")
+    assert outputs["exit-code"] == "0"
+    assert verify(tmp_path / "out", load_verifier(tmp_path / "ci.pub")).signed_by == load_signer(key).key_id
+    keep = next(
+        step for step in _yaml(ACTION / "action.yml")["runs"]["steps"] if "upload-artifact" in step.get("uses", "")
+    )
+    assert keep["with"]["include-hidden-files"] is True
+    kept = {line.rpartition("/")[2] for line in keep["with"]["path"].split()}
+    assert {path.name for path in (tmp_path / "out").iterdir() if path.is_file()} - {".lock"} <= kept | {"report.html"}
 
 
 def _yaml(path: Path) -> Any:

@@ -15,11 +15,16 @@ if [ "$code" = 0 ]; then
   "$AUDITKIT_PYTHON" -m auditkit run "$AUDITKIT_PLAN" --out "$AUDITKIT_OUT" --format html,md "${arguments[@]+"${arguments[@]}"}" || code=$?
 fi
 
+# A run that fails early leaves what an earlier one wrote: only an audit that holds this exit code is this run's.
 verdict=""
 if [ -f "$AUDITKIT_OUT/audit.json" ]; then
-  verdict=$("$AUDITKIT_PYTHON" -c 'import json, sys; print(json.load(open(sys.argv[1]))["verdict"])' "$AUDITKIT_OUT/audit.json")
+  verdict=$("$AUDITKIT_PYTHON" -c '
+import json, sys
+audit = json.load(open(sys.argv[1], encoding="utf-8"))
+print(audit["verdict"] if str(audit["exit_code"]) == sys.argv[2] else "")
+' "$AUDITKIT_OUT/audit.json" "$code")
 fi
-if [ -f "$AUDITKIT_OUT/summary.md" ]; then
+if [ -n "$verdict" ] && [ -f "$AUDITKIT_OUT/summary.md" ]; then
   cat "$AUDITKIT_OUT/summary.md" >> "$GITHUB_STEP_SUMMARY"
 else
   echo "The audit could not be finished (exit code $code); the log says why." >> "$GITHUB_STEP_SUMMARY"
