@@ -14,6 +14,7 @@ MAX_BYTES = MEGABYTE
 MAX_PROBLEMS = 20
 EXPECTED = "expected `sha256:` and 64 hexadecimal digits"
 _DIGEST = re.compile(r"sha256:([0-9a-fA-F]{64})")
+_MEANT = re.compile(r"\s*(?:sha256:)?\s*([0-9a-f]{64})\s*", re.ASCII | re.IGNORECASE)
 
 
 def parse_digest(text: str) -> str:
@@ -25,7 +26,8 @@ def parse_digest(text: str) -> str:
     digits = text.removeprefix("sha256:")
     if re.fullmatch(r"[0-9a-fA-F]+", digits) and digits != text:
         raise ValueError(f"{EXPECTED}, found {len(digits)} digits")
-    hint = f"; write sha256:{text}" if re.fullmatch(r"[0-9a-fA-F]{64}", text) else ""
+    meant = _MEANT.fullmatch(text)
+    hint = f"; write sha256:{meant[1]}" if meant is not None else ""
     raise ValueError(f"{EXPECTED}, found {shown!r}{hint}")
 
 
@@ -38,7 +40,7 @@ def read_trust_file(path: Path) -> frozenset[str]:
     where = f"--trust-file {path}"
     try:
         _refuse_open_to_all(path, where)
-        text = read_regular(path, limit=MAX_BYTES).decode("utf-8")
+        text = read_regular(path, limit=MAX_BYTES).decode("utf-8-sig")
     except InputRefusedError as error:
         raise PlanError(f"--trust-file {error}") from None
     except (OSError, RuntimeError) as error:

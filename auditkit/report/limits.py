@@ -9,6 +9,7 @@ from auditkit.report.messages import text
 from auditkit.report.numbers import count
 from auditkit.report.privacy import min_cell
 from auditkit.report.text import line
+from auditkit.report.trusted import unconfined
 
 
 def limitations(audit: Audit) -> Iterator[str]:
@@ -22,6 +23,10 @@ def limitations(audit: Audit) -> Iterator[str]:
         yield text("limit.reproducible")
     if audit.environment.isolation.startswith("none"):
         yield text("limit.isolation")
+    if unconfined(audit):
+        yield text("limit.sandbox")
+    if audit.model.trusted:
+        yield text("limit.trusted")
     yield text("small.note", min_cell=min_cell(audit))
     yield text("small.elsewhere")
 

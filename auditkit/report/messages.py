@@ -146,9 +146,13 @@ MESSAGES: Mapping[str, str] = {
     "limit.sampled": "The {split} split is a random sample of {rows} of {whole} rows.",
     "limit.reproducible": "Numbers marked “a rerun will differ” (times, memory) depend on the machine.",
     "limit.isolation": "The model was not isolated from the audit’s own process.",
+    "limit.sandbox": "The model was loaded without a sandbox (--no-sandbox): it could read and write files, start "
+    "programs and use the network, as the user who ran the audit can.",
+    "limit.trusted": "The answers come from code that the model brought along and that was trusted. Such code can "
+    "answer otherwise outside of an audit. Its files stand under “Isolation of the model”.",
     "trusted.digest": "{path} can run code. It was loaded because its digest was named as trusted: sha256:{sha256}.",
     "trusted.code": "{path} is Python code. It was run because it was named as the user’s own: sha256:{sha256}.",
-    "reproduce.run": "auditkit run PLAN --seed {seed}{trust}",
+    "reproduce.run": "auditkit run PLAN --seed {seed}{flags}",
     "reproduce.about": "Save the plan below beside the data and the model, and run the command with the "
     "same versions. The same seed gives the same numbers.",
     "reproduce.gate.about": "Run the command beside the file of predictions, with the same version. The same file "

@@ -10,7 +10,7 @@ from auditkit.core.audit import Audit
 from auditkit.core.types import INTERSECTION
 from auditkit.report.messages import text
 from auditkit.report.text import line
-from auditkit.report.trusted import trust_flags
+from auditkit.report.trusted import granted
 
 _GATED = ("performance.summary", "bias.groups")
 _MODEL = frozenset({"kind", "prediction", "score", "threshold"})
@@ -79,7 +79,7 @@ def _rule(rule: Any) -> str:
 def command(audit: Audit) -> str:
     """The command line, ready to copy."""
     if not is_gate_run(audit):
-        return text("reproduce.run", seed=audit.environment.seed, trust=trust_flags(audit))
+        return text("reproduce.run", seed=audit.environment.seed, flags=granted(audit))
     model, data = audit.plan["model"], _given(audit.plan["data"])
     second = _given(data.get("attributes"))
     words = ["auditkit", "gate", str(data["splits"]["test"]), "--target", str(data["target"])]

@@ -143,10 +143,10 @@ def test_only_run_has_the_flags(bomb, auditkit):
         ("sha256:" + "a" * 65, "found 65 digits"),
         ("sha256:", "found 'sha256:'"),
         ("", "found ''"),
-        ("SHA256:" + "a" * 64, "found 'SHA256:aaa"),
+        ("SHA256:" + "a" * 64, f"'; write sha256:{'a' * 64}"),
         ("sha1:" + "a" * 40, "found 'sha1:aaa"),
         ("sha256:" + "g" * 64, "found 'sha256:ggg"),
-        ("sha256: " + "a" * 64, "found 'sha256: aaa"),
+        ("sha256: " + "a" * 64, f"'; write sha256:{'a' * 64}"),
         ("sha256:" + "a" * 64 + "\n", "found 'sha256:aaa"),
         ("sha256:" + "٣" * 64, "found 'sha256:"),
         ("model/m.pkl", "found 'model/m.pkl'"),
@@ -180,6 +180,8 @@ def test_a_list_holds_digests_comments_and_nothing_else(tmp_path):
         f"# ours\n\n  # more\nsha256:{'a' * 64}\nsha256:{'B' * 64}   the model of May\r\n\tsha256:{'c' * 64}\t# old\n"
     )
     assert read_trust_file(path) == {"a" * 64, "b" * 64, "c" * 64}
+    path.write_bytes(f"\ufeffsha256:{'a' * 64}\r\n".encode())  # as editors of Windows save it
+    assert read_trust_file(path) == {"a" * 64}
     path.write_text("")
     assert read_trust_file(path) == frozenset()
     path.write_text(f"sha256:{'a' * 64}\n{'b' * 64}\n\n* \nsha256:{'a' * 63}\n")

@@ -326,6 +326,14 @@ def test_another_version_does_not_render_over_a_signed_report(
     assert place.check().whole
 
 
+def test_a_signed_audit_that_was_altered_is_not_rendered_over_its_report(auditkit: Cli, place: Place) -> None:
+    path = place.out / "audit.json"
+    path.write_bytes(path.read_bytes().replace(b'"pass"', b'"fail"'))
+    answer = auditkit("report", place.out)
+    assert answer.code == 2
+    assert "audit.json: was altered since it was signed" in answer.err
+
+
 def test_an_unsigned_attestation_follows_what_is_rendered_but_covers_up_nothing(
     auditkit: Cli, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,11 +6,13 @@ import pytest
 
 from auditkit.core.finding import Bounds, Finding, Scope
 from auditkit.core.types import Better, Status, Verdict
+from auditkit.models.worker.isolation import Isolation
 from auditkit.report.caps import LEVELS
 from auditkit.report.labels import affected
 from auditkit.report.plain import plain
 from auditkit.report.privacy import protect
 from auditkit.report.render import render
+from auditkit.report.trusted import trusted_files
 from auditkit.report.view import ReportView
 from auditkit.report.view import build_view as build
 from auditkit.report.view_facts import moment
@@ -181,3 +183,19 @@ def test_other_plans_are_run_again_by_their_plan(change) -> None:
     assert build_view(sample_audit(plan=gate_plan(**change), context={}), {}).command == (
         f"auditkit run PLAN --seed 7 --trust sha256:{'12' * 32} --trust-code"
     )
+
+
+def test_code_that_was_trusted_and_what_held_it_are_limits() -> None:
+    """A reader who never opens the technical part learns that the model could run code, and that nothing held it."""
+    trusted, bare = "code that the model brought along", "without a sandbox (--no-sandbox)"
+    confined = build_view(sample_audit(), {})
+    assert any(trusted in limit for limit in confined.limits)
+    assert not any(bare in limit for limit in confined.limits)
+    audit = sample_audit()
+    environment = audit.environment.model_copy(update={"isolation": str(Isolation(0, seccomp=False, asked=False))})
+    loose = build_view(audit.model_copy(update={"environment": environment}), {})
+    assert any(bare in limit for limit in loose.limits)
+    assert loose.command.endswith(" --trust-code --no-sandbox")
+    assert bare in trusted_files(audit.model_copy(update={"environment": environment}))[-1]
+    plain = audit.model_copy(update={"model": audit.model.model_copy(update={"trusted": ()})})
+    assert not any(trusted in limit for limit in build_view(plain, {}).limits)

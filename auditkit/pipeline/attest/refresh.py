@@ -23,6 +23,11 @@ def refuse_signed(directory: Path, texts: Mapping[str, str]) -> None:
         return
     covered = statement.digests(RUN)
     changed = [name for name, text in texts.items() if covered.get(name, _sha256(text)) != _sha256(text)]
+    if changed and not _audit_as_attested(directory, covered):
+        raise PlanError(
+            f"{directory / AUDIT_FILE}: was altered since it was signed, and so would be {', '.join(changed)}; "
+            "--out writes elsewhere"
+        )
     if changed:
         raise PlanError(
             f"{directory}: the signature covers {', '.join(changed)}, which this version of auditkit renders "
@@ -37,10 +42,7 @@ def cover(directory: Path, texts: Mapping[str, str]) -> None:
     if envelope is None or statement is None or envelope.signatures:
         return
     covered = statement.digests(RUN)
-    try:
-        if digest_below(directory, AUDIT_FILE) != covered[AUDIT_FILE]:
-            return
-    except UnsoundFileError:
+    if not _audit_as_attested(directory, covered):
         return
     rendered = {name: _sha256(text) for name, text in texts.items()}
     if all(covered.get(name) == digest for name, digest in rendered.items()):
@@ -54,6 +56,13 @@ def cover(directory: Path, texts: Mapping[str, str]) -> None:
         }
     )
     write_bytes(directory / ATTESTATION, Envelope(changed.to_json()).to_json())
+
+
+def _audit_as_attested(directory: Path, covered: Mapping[str, str]) -> bool:
+    try:
+        return digest_below(directory, AUDIT_FILE) == covered.get(AUDIT_FILE)
+    except UnsoundFileError:
+        return False
 
 
 def _attestation(directory: Path) -> tuple[Envelope, Statement] | tuple[None, None]:
