@@ -173,7 +173,9 @@ def run_prepared(
 
 def _refuse_changed_model(audit: Audit, model: ModelFiles) -> None:
     """What was hashed at the start must be what was loaded: the attestation names each file of it."""
-    if None not in (audit.model.sha256, model.sha256) and audit.model.sha256 != model.sha256:
+    changed = None not in (audit.model.sha256, model.sha256) and audit.model.sha256 != model.sha256
+    known = {model.sha256, *model.files.values(), *model.named.values()}
+    if changed or any(file.sha256 not in known for file in audit.model.trusted):
         raise InputRefusedError("the model's file changed before it was loaded; run again once nothing writes to it")
 
 

@@ -22,7 +22,7 @@ from securesystemslib.dsse import Envelope as TheirEnvelope
 from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import CryptoSigner, SSlibKey
 
-from auditkit.core.audit import Audit
+from auditkit.core.audit import Audit, TrustedFile
 from auditkit.core.errors import InputRefusedError, PlanError
 from auditkit.core.files import manifest_digest, sha256_tree
 from auditkit.models.spec import ModelSpec
@@ -450,8 +450,11 @@ def test_a_manifest_is_that_of_before() -> None:
     assert manifest_digest({"a/b": "0" * 64, "c": "1" * 64}) == expected
 
 
+@pytest.mark.parametrize(
+    "loaded", [{"sha256": "1" * 64}, {"trusted": (TrustedFile(path="net.py", sha256="1" * 64, by="code"),)}]
+)
 def test_a_model_that_changed_between_hash_and_load_is_refused(
-    auditkit: Cli, place: Place, monkeypatch: pytest.MonkeyPatch
+    auditkit: Cli, place: Place, monkeypatch: pytest.MonkeyPatch, loaded: dict[str, Any]
 ) -> None:
     """What the worker loaded is not what was hashed at the start: no audit is written."""
     from auditkit.pipeline import run as running
@@ -460,7 +463,7 @@ def test_a_model_that_changed_between_hash_and_load_is_refused(
 
     def other(*arguments: Any) -> Audit:
         audit = perform(*arguments)
-        return audit.model_copy(update={"model": audit.model.model_copy(update={"sha256": "1" * 64})})
+        return audit.model_copy(update={"model": audit.model.model_copy(update={"sha256": "0" * 64, **loaded})})
 
     monkeypatch.setattr(running, "perform", other)
     monkeypatch.setattr(running, "model_files", lambda *_: ModelFiles("0" * 64, {"m": "0" * 64}))
