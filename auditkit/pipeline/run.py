@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -190,11 +191,17 @@ def _same_inputs(journal: Journal, inputs: dict[str, Any]) -> bool:
 
 
 def _set_aside(directory: Path) -> None:
-    """Rename the results of other inputs, so that nobody reads an old verdict if this run can't be finished."""
-    for name in (*filenames(), ATTESTATION):
+    """Rename the results of other inputs, so that nobody reads an old verdict if this run can't be finished.
+
+    Those that were set aside before stay as they are: a signed audit among them is still one.
+    """
+    names = (*filenames(), ATTESTATION)
+    prefixes = (f"superseded-{number}-" if number > 1 else "superseded-" for number in itertools.count(1))
+    prefix = next(p for p in prefixes if not any((directory / f"{p}{name}").exists() for name in names))
+    for name in names:
         path = directory / name
         if path.is_file():
-            os.replace(path, directory / f"superseded-{name}")
+            os.replace(path, directory / f"{prefix}{name}")
 
 
 def _record(clock: Clock, began: float, started: datetime, resumed: bool) -> RunRecord:

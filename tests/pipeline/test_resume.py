@@ -112,7 +112,8 @@ def test_changed_data_are_scored_again_and_the_old_verdict_is_set_aside(auditkit
     (tmp_path / "test.csv").write_text("y,p,g\n")
     assert auditkit("run", plan, "--out", out, "--resume").code == 4
     assert not (out / "audit.json").exists()
-    assert (out / "superseded-audit.json").exists()
+    kept = [json.loads((out / f"superseded-{which}audit.json").read_text())["verdict"] for which in ("", "2-")]
+    assert kept == ["pass", "fail"]
 
 
 def test_the_same_file_for_train_and_test_shows_no_generalization(auditkit: Cli, tmp_path: Path) -> None:
