@@ -31,7 +31,6 @@ STAGES = ("start", "scored", "permutations", "bias.groups", "render")
 #: What the suite has time for.
 FEW = {
     ("Ctrl-C twice quickly", "scored"),
-    ("SIGTERM ten times", "bias.groups"),
     ("SIGHUP twice (a terminal that closes)", "start"),
 }
 
