@@ -30,7 +30,8 @@ def opening_of_function(spec: ModelSpec, inputs: Sequence[Input], trust: Trust, 
     digests = {path: digest_regular(path) for path in names}
     unknown = {p: sha for p, sha in digests.items() if trust.granted(p, sha, own_code=_is_code(p)) is None}
     if unknown:
-        what = "Python code" if list(unknown) == [spec.path] else "Python code, and files that it reads, which may steer it"
+        alone = list(unknown) == [spec.path]
+        what = "Python code" if alone else "Python code, and files that it reads, which may steer it"
         raise trust.refusal(unknown, what, own_code=any(_is_code(path) for path in unknown))
     trusted: list[Trusted] = []
     for path, name in names.items():

@@ -216,6 +216,12 @@ def _notes(plan: Plan, evidence: Evidence) -> list[str]:
         notes.append("The plan allows raw samples in the report; this version of auditkit shows none.")
     task, threshold = evidence.task, plan.model.threshold
     outcomes = evidence.outcomes("test")
+    unlabelled = outcomes.rows_where(~outcomes.labelled)
+    if unlabelled:
+        notes.append(
+            f"Rows of test without a label: {unlabelled:,} of {outcomes.rows:,}. They count in nothing that needs one; "
+            "if they are not like the others, what is said of errors is not true of all rows."
+        )
     scores = outcomes.scores
     if task.positive is not None and scores is not None and plan.model.prediction is None:
         ties = evidence.outcomes("test").rows_where(scores[:, task.classes.index(task.positive)] == threshold)

@@ -227,7 +227,8 @@ def _combined(column: pa.ChunkedArray) -> pa.Array:
 
 def _raw_outputs(predictions: pa.Table, at: IntArray) -> FloatArray | None:
     """Raw outputs `[n, C]` in the order of the rows, NaN where a row has none; None without output columns."""
-    names = [f"output:{k}" for k in range(predictions.num_columns) if f"output:{k}" in predictions.column_names]
+    there = set(predictions.column_names)
+    names = [name for k in range(len(there)) if (name := f"output:{k}") in there]
     if not names:
         return None
     matrix = np.column_stack([_column(predictions, name).astype(np.float64) for name in names])
