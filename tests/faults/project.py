@@ -20,7 +20,7 @@ data:
   inputs: {age: numeric, pay: numeric, job: categorical}
   sensitive: [group]
   id: row
-train: {architecture: mlp, epochs: 3, batch_size: 64, width: 16, depth: 1, validation: 0.2}
+train: {architecture: mlp, epochs: 12, batch_size: 64, width: 16, depth: 1, validation: 0.2}
 gates:
   - {check: performance.summary, metric: accuracy, min: 0.6}
   - {check: bias.groups, metric: equalized_odds_difference, by: group, max: 0.9}

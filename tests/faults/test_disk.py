@@ -125,7 +125,8 @@ def test_gate_survives_a_failure_of_any_call(auditkit: Cli, predictions_audit: U
             _one_message(answer.err, code)
         if out.exists():
             _clean(out)
-        record(f"{errno.errorcode[code]} at a call", f"gate --out: {call}", "one message; nothing torn", answer.code)
+        happened = "one message; nothing torn" if answer.code == 3 else "went on; nothing torn"
+        record(f"{errno.errorcode[code]} at a call", f"gate --out: {call}", happened, answer.code)
 
 
 @pytest.mark.slow
@@ -140,7 +141,8 @@ def test_train_survives_a_failure_of_any_call(auditkit: Cli, torch_audit: Undist
             _one_message(answer.err, code)
         assert auditkit("--quiet", *command, "--resume").code == 0
         assert sha256_tree(out) == sha256_tree(torch_audit.plan.parent / "model")
-        record(f"{errno.errorcode[code]} at a call", f"train: {call}", "resumed to the same bits", answer.code)
+        happened = "one message; resumed to the same bits" if answer.code == 3 else "went on to the same bits"
+        record(f"{errno.errorcode[code]} at a call", f"train: {call}", happened, answer.code)
 
 
 def _sizes(few: int, last: int, step: int) -> list[int]:
@@ -192,7 +194,7 @@ def test_train_on_a_small_disk(auditkit: Cli, torch_audit: Undisturbed, tmp_path
 def test_a_limit_on_the_size_of_files(predictions_audit: Undisturbed, tmp_path: Path) -> None:
     """What an ordinary user can have: `ulimit -f` refuses the largest files, whoever writes them."""
     sizes = sorted({p.stat().st_size for p in predictions_audit.out.rglob("*") if p.is_file()})
-    for limit in [size - 1 for size in sizes] if whole() else [sizes[-2]]:
+    for limit in [round(size * 0.99) for size in sizes] if whole() else [sizes[-2]]:
         out = tmp_path / f"out{limit}"
         command: list[str | Path] = ["run", predictions_audit.plan, "--out", out]
 
