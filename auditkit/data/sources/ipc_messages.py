@@ -76,9 +76,12 @@ def unpacked_sizes(stream: BinaryIO, *, file: bool) -> Iterator[int]:
         message = _root(metadata)
         kind = message.place(1)
         header = message.table(2)
-        if kind is None or header is None or metadata[kind] not in (_DICTIONARY, _RECORD):
+        if kind is None or header is None:
             continue
-        batch = header.table(1) if metadata[kind] == _DICTIONARY else header
+        of = _number("<B", metadata, kind)
+        if of not in (_DICTIONARY, _RECORD):
+            continue
+        batch = header.table(1) if of == _DICTIONARY else header
         if batch is not None:
             yield _unpacked(stream, batch, body)
 
