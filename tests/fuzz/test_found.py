@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import struct
 import subprocess
 import sys
@@ -16,8 +17,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import ipc
 
 from auditkit.core.errors import PlanError, Problem
+from auditkit.data.sources.ipc_messages import unpacked_sizes
 from tests.fuzz.target import attempt
 from tests.fuzz.targets import TARGETS
 from tests.fuzz.targets.plans import GOOD
@@ -166,3 +169,25 @@ def test_a_page_that_claims_more_bytes_than_its_file_has(tmp_path: Path) -> None
     megabytes, _, message = done.stdout.partition(" ")
     assert "damaged or cut off" in message
     assert int(megabytes) < 60
+
+
+def test_an_arrow_footer_whose_blocks_all_name_the_same_bytes(tmp_path: Path) -> None:
+    """Each block is read once: a footer of a megabyte could have a file of gigabytes read."""
+    path = tmp_path / "p.arrow"
+    table = pa.table({"y": [0, 1] * 100, "p": [0, 1] * 100})
+    with ipc.new_file(path, table.schema) as writer:
+        writer.write_table(table, max_chunksize=2)
+    content = path.read_bytes()
+    (length,) = struct.unpack("<i", content[-10:-6])
+    before, forged = content[: -10 - length], content[-10 - length :]
+    # A block: the place of a message, the size of its metadata, the size of its body; one struct behind the other.
+    places = [match.start() for match in re.finditer(re.escape(b"\xff\xff\xff\xff"), before)]
+    for place in places:
+        found = re.search(re.escape(struct.pack("<q", place)) + rb".{2}\0{6}.{6}\0\0", forged, re.DOTALL)
+        if found is not None:
+            block = struct.pack("<qi4xq", places[1], len(before) // 2, 0)
+            forged = forged[: found.start()] + block + forged[found.end() :]
+    assert forged.count(struct.pack("<qi", places[1], len(before) // 2)) == 100
+    path.write_bytes(before + forged)
+    with path.open("rb") as stream, pytest.raises(struct.error, match="others name"):
+        list(unpacked_sizes(stream, file=True))

@@ -107,10 +107,12 @@ def _blocks(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
         raise struct.error("no footer")
     stream.seek(end - length)
     footer = _root(_exactly(stream.read(length), length))
+    left = end
     for number in (2, 3):
         for offset, size, body in footer.structs(number, "<qi4xq"):
-            if offset < 0 or not 0 < size <= _MAX_METADATA or body < 0:
-                raise struct.error("a block that leads nowhere")
+            left -= size
+            if offset < 0 or not 0 < size <= _MAX_METADATA or body < 0 or left < 0:
+                raise struct.error("a block that leads nowhere, or that others name as well")
             stream.seek(offset)
             metadata = _exactly(stream.read(size), size)
             prefix = 8 if metadata[:4] == b"\xff\xff\xff\xff" else 4
