@@ -32,7 +32,12 @@ from auditkit.cli.main import main
 import auditkit.pipeline.gate_file, pandas, pyarrow.parquet, pyarrow.ipc, pyarrow.csv
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[1]),) * 2)
-sys.exit(main(sys.argv[2:]))
+code = main(sys.argv[2:])
+sys.stdout.flush()
+sys.stderr.flush()
+# Threads of the reader may not end in order where the address space is used up; what was answered counts.
+import os
+os._exit(code)
 """
 
 
