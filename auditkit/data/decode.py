@@ -84,7 +84,10 @@ def _texts(values: pa.Array, most: int) -> list[str | None]:
             raise CellError(where, f"takes {longest:,} bytes; at most {most:,} are read")
         texts: list[str | None] = values.to_pylist()
         return texts
-    return [cell_text(value) for value in values.to_pylist()]
+    try:
+        return [cell_text(value) for value in values.to_pylist()]
+    except (OverflowError, ValueError):
+        raise pa.ArrowInvalid(f"a column of type {values.type} holds a time that is beyond the calendar") from None
 
 
 def cell_text(value: Any) -> str | None:

@@ -178,3 +178,10 @@ def test_modalities() -> None:
     values, hashes = categorical.decode(pa.array(["a", None]))
     assert values.tolist() == ["a", categorical.absent]
     assert hashes.dtype == np.uint64
+
+
+def test_a_time_beyond_the_calendar_is_refused() -> None:
+    from auditkit.data.decode import _texts
+
+    with pytest.raises(pa.ArrowException, match="beyond the calendar"):
+        _texts(pa.array([2**62], type=pa.timestamp("s")), 1_000)
