@@ -28,6 +28,7 @@ ZIP_ERRORS = (
     ValueError,
     EOFError,
     OSError,
+    OverflowError,
 )
 
 

@@ -7,10 +7,11 @@ import io
 import json
 import struct
 import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
+
+from auditkit.models.reading import ZIP_ERRORS
 
 MOST = 1 << 16
 _EDGES = tuple(number for power in (0, 1, 3, 7, 8, 16, 31, 32, 40, 62, 63, 64) for number in (2**power - 1, 2**power))
@@ -142,7 +143,7 @@ def zip_mutation(inner: Callable[[bytes, Random, Sequence[bytes]], bytes]) -> Ca
         try:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 members = [[item.filename, archive.read(item), item.compress_type] for item in archive.infolist()]
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, ValueError, EOFError, OSError):
+        except ZIP_ERRORS:
             return mutate_bytes(data, rng, tokens)
         return _zipped(_changed(members, inner, rng, tokens))[:MOST]
 

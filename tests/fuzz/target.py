@@ -92,7 +92,7 @@ def attempt(target: Target, data: bytes, folder: Path, *, wait: bool = True) -> 
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
+    if not path.is_symlink() and path.is_dir():  # what a link leads to may be a name too long to look at
         for inner in path.iterdir():
             _remove(inner)
         path.rmdir()

@@ -68,6 +68,27 @@ def encrypted_skops() -> bytes:
     return bytes(content)
 
 
+def endless_offset() -> bytes:
+    """A member that starts 2^63 bytes into the file, by a field of ZIP64 (APPNOTE 4.5.3)."""
+    name, content = b"schema.json", b"{}"
+    local = struct.pack("<4s5H3I2H", b"PK\3\4", 45, 0, 0, 0, 0, 0, 2, 2, len(name), 0) + name + content
+    extra = struct.pack("<HHQ", 1, 8, 1 << 63)
+    central = struct.pack(
+        "<4s6H3I5H2I", b"PK\1\2", 45, 45, 0, 0, 0, 0, 0, 2, 2, len(name), len(extra), 0, 0, 0, 0, 2**32 - 1
+    )
+    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1, 1, len(central) + len(name) + len(extra), len(local), 0)
+    return local + central + name + extra + end
+
+
+def dates(values: list[int], kind: pa.DataType) -> bytes:
+    stream = io.BytesIO()
+    dated = pa.table({"y": ["no", "yes"], "p": ["no", "yes"], "s": [0.1, 0.9], "w": [1, 1], "c": [1, 2]})
+    dated = dated.append_column("sex", pa.array(values, kind))
+    with ipc.new_file(stream, dated.schema) as writer:
+        writer.write_table(dated)
+    return stream.getvalue()
+
+
 def damaged_deflate() -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -113,6 +134,10 @@ FOUND = [
     ("csv", "refused", ODD_WEIGHT, "the whole cell stood in the message"),
     ("skops", "refused", encrypted_skops(), "zipfile asks for a password by a RuntimeError"),
     ("skops", "refused", damaged_deflate(), "and lets zlib's own error through"),
+    ("skops", "refused", endless_offset(), "and an offset that Python's files can't seek to"),
+    ("arrow", "refused", dates([0, 10**18], pa.timestamp("s")), "a date that Python has none of"),
+    ("arrow", "refused", dates([0, 10**9], pa.date32()), "the same in days"),
+    ("arrow", "accepted", dates([0, 10**9], pa.timestamp("s", tz="UTC")), "not one that it has"),
     ("journal", "accepted", DEEP + b"\n", "brackets deeper than Python reads"),
     ("kept-checks", "accepted", DEEP, "the same in the findings of a check"),
 ]

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as pat
 
 from auditkit.core.errors import InputRefusedError
@@ -116,7 +117,9 @@ def family_of(kind: pa.DataType) -> Family:
 
 
 def from_record_batch(start: int, batch: pa.RecordBatch) -> Batch:
-    """The columns of a record batch by name."""
+    """The columns of a record batch by name. Raises `pa.ArrowInvalid` for a date that Python has none of."""
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        _refuse_impossible_dates(name, column)
     return Batch(start, batch.num_rows, dict(zip(batch.schema.names, batch.columns, strict=True)))
 
 
@@ -124,6 +127,29 @@ def refuse_width(file: str, columns: int) -> None:
     """Raise `InputRefusedError` for more columns than any table has: a few bytes of each take a thousand in memory."""
     if columns > MAX_COLUMNS:
         raise InputRefusedError(f"{file}: more than the {MAX_COLUMNS:,} columns that are read")
+
+
+#: Seconds from 1970 to the first and the last second of the years 1 to 9999, and units in a second.
+_FIRST, _LAST = -62_135_596_800, 253_402_300_799
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+def _refuse_impossible_dates(name: str, column: pa.Array) -> None:
+    while isinstance(column, pa.ExtensionArray | pa.DictionaryArray):
+        column = column.storage if isinstance(column, pa.ExtensionArray) else column.dictionary
+    if not (pat.is_date(column.type) or pat.is_timestamp(column.type)):
+        return
+    ends = pc.min_max(column)
+    for end in (ends["min"].value, ends["max"].value):
+        if end is None:
+            continue
+        days = pat.is_date32(column.type)
+        unit = "ms" if pat.is_date64(column.type) else "s" if days else column.type.unit
+        seconds = end * 86_400 if days else end // _PER_SECOND[unit]
+        # In a time zone it may be a day later or earlier.
+        spare = 86_400 if pat.is_timestamp(column.type) and column.type.tz is not None else 0
+        if not _FIRST + spare <= seconds <= _LAST - spare:
+            raise pa.ArrowInvalid(f"column {name!r} holds a date outside of the years 1 to 9999")
 
 
 def refuse_duplicates(file: str, names: Sequence[str]) -> None:

@@ -60,7 +60,7 @@ def unpack(data: bytes, folder: Path) -> None:
         if kind == FOLDER:
             path.mkdir()
         elif kind == LINK:
-            path.symlink_to(content.replace(b"\0", b"").decode(errors="replace")[:200] or "x")
+            path.symlink_to(content.replace(b"\0", b"")[:200].decode(errors="ignore") or "x")
         else:
             path.write_bytes(content)
 
