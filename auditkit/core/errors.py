@@ -95,3 +95,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
         folded = {other.casefold(): other for other in reversed(names)}
         close = [folded[found] for found in difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)]
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def few(names: Iterable[str], most: int = 5) -> str:
+    """The first of many names for a message, each cut to 100 characters, and how many more there are."""
+    listed = [name[:100] for name in names]
+    shown = ", ".join(listed[:most])
+    return shown if len(listed) <= most else f"{shown} and {len(listed) - most} more"

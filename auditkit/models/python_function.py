@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from auditkit.core.errors import InputRefusedError, ModelCrashedError, PlanError, nearest
+from auditkit.core.errors import ModelCrashedError, PlanError, nearest
 from auditkit.core.model import ModelInfo, OutputKind, Outputs
 from auditkit.core.types import Batch
 from auditkit.models.estimator import to_frame
 from auditkit.models.live import as_outputs, estimates_of
+from auditkit.models.own_code import attempt, callables, on_line, run_file
 
 #: A file that defines a function of this name has it called once; its answer is the second argument of the function.
 LOAD = "load"
-_MODULE = "audited_model"
+_ABSENT = "neither installed here nor among model.files"
+_HINT = "; it can read no more than what model.files names"
 
 
 class FunctionModel:
@@ -63,7 +63,7 @@ class FunctionModel:
             raise
         except Exception as error:
             said = f"{type(error).__name__}: {error}"
-            raise ModelCrashedError(f"{self._name} failed{_line(error, self._where)}: {said}") from error
+            raise ModelCrashedError(f"{self._name} failed{on_line(error, self._where)}: {said}") from error
         if found.values is not None and self._stated is None:
             raise PlanError(
                 f"model.outputs: {self._name} answers numbers; say whether they are `logits`, `probabilities` or "
@@ -83,56 +83,20 @@ def open_python(path: Path, device: str, options: Mapping[str, Any]) -> Function
     Raises `InputRefusedError` where the file can't be run, `PlanError` where it has no such function.
     """
     where, wanted = str(options["name"]), str(options["function"])
-    module = _run(path, where)
+    # What lies beside the copy, which is what the plan names, can be imported.
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, str(path.parent))
+    module = run_file(path, where, _ABSENT, _HINT)
     function = getattr(module, wanted, None)
     if not callable(function) or wanted == LOAD:
-        known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
-        raise PlanError(f"model.function: {where} defines no function {wanted!r} that predicts{nearest(wanted, known)}")
+        hint = nearest(wanted, callables(module))
+        raise PlanError(f"model.function: {where} defines no function {wanted!r} that predicts{hint}")
     load = getattr(module, LOAD, None)
     if callable(load):
-        function = _with(function, _attempt(load, where, f"its {LOAD}() failed"))
+        function = _with(function, attempt(load, where, f"its {LOAD}() failed", _ABSENT, _HINT))
     shown = f"{wanted} of {Path(where).name}"
     return FunctionModel(function, name=shown, where=where, inputs=options["inputs"], outputs=options["outputs"])
 
 
 def _with(function: Callable[[Any, Any], Any], loaded: object) -> Callable[[Any], Any]:
     return lambda frame: function(frame, loaded)
-
-
-def _run(path: Path, where: str) -> ModuleType:
-    """The executed file. What lies beside its copy, which is what the plan names, can be imported."""
-    sys.dont_write_bytecode = True
-    sys.path.insert(0, str(path.parent))
-    module = ModuleType(_MODULE)
-    module.__file__ = str(path)
-    sys.modules[_MODULE] = module
-
-    def execute() -> None:
-        code = compile(path.read_bytes(), where, "exec", dont_inherit=True)
-        exec(code, vars(module))  # noqa: S102 - the file's digest was named by whoever runs the audit
-
-    _attempt(execute, where, "running it failed")
-    return module
-
-
-def _attempt(what: Callable[[], Any], where: str, said: str) -> Any:
-    try:
-        return what()
-    except MemoryError:
-        raise
-    except SyntaxError as error:
-        raise InputRefusedError(f"{where}: line {error.lineno or 1}: {error.msg}") from None
-    except ModuleNotFoundError as error:
-        raise InputRefusedError(
-            f"{where}: it imports {error.name!r}, which is neither installed here nor among model.files"
-        ) from None
-    except Exception as error:  # noqa: BLE001 - foreign code raises whatever it does
-        hint = "; it can read no more than what model.files names" if isinstance(error, OSError) else ""
-        message = f"{said}{_line(error, where)} ({type(error).__name__}: {str(error)[:200]})"
-        raise InputRefusedError(f"{where}: {message}{hint}") from None
-
-
-def _line(error: Exception, where: str) -> str:
-    """On which line of the file it was raised, as far as its own code was on the way."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == where]
-    return f" on line {lines[-1]}" if lines else ""

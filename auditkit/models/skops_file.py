@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from auditkit.core.errors import InputRefusedError
+from auditkit.core.errors import InputRefusedError, few
 from auditkit.models.estimator import EstimatorModel
 from auditkit.models.reading import MEGABYTE, ZIP_ERRORS, parse_json, read_regular
 from auditkit.models.refuse import refuse_code
@@ -113,10 +113,9 @@ def load_skops(path: Path) -> EstimatorModel:
         ) from None
     refused = [name for name in unknown if name not in REVIEWED]
     if refused:
-        shown = ", ".join(refused[:5]) + (f" and {len(refused) - 5} more" if len(refused) > 5 else "")
         raise InputRefusedError(
-            f"{path}: it holds types that are not known to be safe to load: {shown}. Load it yourself where you trust "
-            "it and hand the estimator to the Python API: `auditkit.audit(estimator, data)`."
+            f"{path}: it holds types that are not known to be safe to load: {few(refused)}. Load it yourself where "
+            "you trust it and hand the estimator to the Python API: `auditkit.audit(estimator, data)`."
         )
     try:
         estimator = skops.io.loads(content, trusted=unknown)

@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 from pydantic import ValidationError
 
-from auditkit.core.errors import InputRefusedError, PlanError
+from auditkit.core.errors import InputRefusedError, PlanError, few
 from auditkit.core.model import Attribution, ModelInfo, Outputs
 from auditkit.core.types import Batch, FloatArray, IntArray, TaskKind
 from auditkit.models.architectures import ARCHITECTURES
@@ -139,7 +139,9 @@ def _check_keys(bundle: Bundle, network: TabularNetwork) -> None:
     unexpected = [name for name in bundle.header.tensors if name not in expected]
     if missing or unexpected:
         parts = [
-            f"{what} {_few(names)}" for what, names in (("lacks", missing), ("unexpectedly has", unexpected)) if names
+            f"{what} {few(map(repr, names))}"
+            for what, names in (("lacks", missing), ("unexpectedly has", unexpected))
+            if names
         ]
         raise InputRefusedError(f"{where}: does not fit the architecture of model.json: {' and '.join(parts)}")
     for name, tensor in expected.items():
@@ -149,8 +151,3 @@ def _check_keys(bundle: Bundle, network: TabularNetwork) -> None:
                 f"{where}: tensor {name!r} is {entry.dtype} {list(entry.shape)}, the architecture of model.json needs "
                 f"F32 {list(tensor.shape)}"
             )
-
-
-def _few(names: list[str]) -> str:
-    shown = ", ".join(repr(name[:100]) for name in names[:5])
-    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"

@@ -161,7 +161,7 @@ def test_a_builder_is_refused_with_its_flag_and_contained(tmp_path):
     with pytest.raises(InputRefusedError, match=r"net\.py: Python code"):
         opened(tmp_path / "weights.pt", Trust(frozenset({weights})), builder=builder)
     assert flag_in(str(caught.value)).digests == {hashlib.sha256(code.encode()).hexdigest()}
-    with pytest.raises(InputRefusedError, match=r"net\.py: running it failed \(PermissionError"):
+    with pytest.raises(InputRefusedError, match=r"net\.py: running it failed on line 3 \(PermissionError"):
         opened(tmp_path / "weights.pt", Trust(code=True), builder=builder)
     assert not marker.exists()
     exec(compile(code, "net.py", "exec"), {})

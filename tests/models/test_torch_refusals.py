@@ -149,9 +149,9 @@ def test_a_mask_of_minus_infinity_is_no_broken_weight(tmp_path):
 BUILDERS = [
     ("no function", "def maker():\n    pass\n", PlanError, r"defines no function 'make'; did you mean 'maker'\?"),
     ("no module", "def make():\n    return {}\n", PlanError, r"make\(\) of .*net\.py made a dict, no torch.nn.Module"),
-    ("fails", "def make():\n    return 1 / 0\n", InputRefusedError, r"make\(\) failed \(ZeroDivisionError"),
+    ("fails", "def make():\n    return 1 / 0\n", InputRefusedError, r"make\(\) failed on line 2 \(ZeroDivisionError"),
     ("arguments", "def make(size):\n    pass\n", InputRefusedError, r"make\(\) failed \(TypeError"),
-    ("runs badly", "raise ValueError('no')\n", InputRefusedError, r"running it failed \(ValueError: no\)"),
+    ("runs badly", "raise ValueError('no')\n", InputRefusedError, r"running it failed on line 1 \(ValueError: no\)"),
     ("no Python", "def make(:\n", InputRefusedError, r"net\.py: line 1: "),
     ("a neighbour", "import neighbour\n", InputRefusedError, r"imports 'neighbour', .*can't import its neighbours"),
     ("no text", "\0", InputRefusedError, r"net\.py: "),

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from auditkit.core.errors import InputRefusedError
+from auditkit.core.errors import InputRefusedError, few
 from auditkit.models.prechecks.onnx_schema import DATA_TYPES, SCHEMAS
 from auditkit.models.prechecks.onnx_tensors import Tensor, TensorReader
 from auditkit.models.prechecks.protobuf import MAX_DEPTH, Budget, fields, signed, text
@@ -218,10 +218,9 @@ class _Walk:
             if domain not in DOMAINS or (domain == "com.microsoft" and name in _OPERATORS)
         )
         if unknown:
-            shown = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
             raise self._budget.error(
-                f"it uses operators that need a library of its own, which would be code: {shown}. Export the model "
-                "with operators of ONNX alone"
+                f"it uses operators that need a library of its own, which would be code: {few(unknown)}. Export the "
+                "model with operators of ONNX alone"
             )
         functions: dict[Name, list[Name]] = {}
         for domain, name in self.calls.keys() - {MAIN}:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import io
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from auditkit.core.errors import InputRefusedError, PlanError, Problem, nearest
+from auditkit.core.errors import InputRefusedError, PlanError, Problem, few, nearest
+from auditkit.models.own_code import attempt, callables, run_file
 from auditkit.models.reading import MEGABYTE, read_regular
 from auditkit.models.torch_file.archive import WEIGHTS, check_torch_file
 
 MAX_FILE = 64 * 1024 * MEGABYTE
-_MODULE = "audited_builder"
+_ABSENT = "not installed here; a builder is one file and can't import its neighbours"
 
 
 def load_weights(path: Path, options: Mapping[str, Any]) -> nn.Module:
@@ -59,44 +58,17 @@ def load_tensors(content: bytes) -> dict[str, Tensor]:
 def build(builder: Mapping[str, Any]) -> nn.Module:
     """Run the builder's file, and call its function without arguments. See `load_weights` for what is raised."""
     name, wanted = str(builder["name"]), str(builder["function"])
-    module = _run(Path(builder["path"]), name)
+    module = run_file(Path(builder["path"]), name, _ABSENT)
     function = getattr(module, wanted, None)
     if not callable(function):
-        known = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
-        raise PlanError(Problem("model.builder", f"{name} defines no function {wanted!r}{nearest(wanted, known)}"))
-    try:
-        made = function()
-    except MemoryError:
-        raise
-    except Exception as error:  # noqa: BLE001 - the user's code raises whatever it does
-        raise InputRefusedError(f"{name}: {wanted}() failed ({type(error).__name__}: {str(error)[:200]})") from None
+        hint = nearest(wanted, callables(module))
+        raise PlanError(Problem("model.builder", f"{name} defines no function {wanted!r}{hint}"))
+    made = attempt(function, name, f"{wanted}() failed", _ABSENT)
     if not isinstance(made, nn.Module):
         raise PlanError(
             Problem("model.builder", f"{wanted}() of {name} made a {type(made).__name__}, no torch.nn.Module")
         )
     return made
-
-
-def _run(path: Path, name: str) -> ModuleType:
-    module = ModuleType(_MODULE)
-    module.__file__ = str(path)
-    # Dataclasses and annotations look their module up by its name.
-    sys.modules[_MODULE] = module
-    try:
-        code = compile(path.read_bytes(), name, "exec", dont_inherit=True)
-        exec(code, vars(module))  # noqa: S102 - whoever runs the audit trusts this file, by digest or by --trust-code
-    except MemoryError:
-        raise
-    except SyntaxError as error:
-        raise InputRefusedError(f"{name}: line {error.lineno or 1}: {error.msg}") from None
-    except ModuleNotFoundError as error:
-        raise InputRefusedError(
-            f"{name}: it imports {error.name!r}, which is not installed here; a builder is one file and can't import "
-            "its neighbours"
-        ) from None
-    except Exception as error:  # noqa: BLE001 - as above
-        raise InputRefusedError(f"{name}: running it failed ({type(error).__name__}: {str(error)[:200]})") from None
-    return module
 
 
 def _check_fit(weights: Mapping[str, Tensor], module: nn.Module, where: str) -> None:
@@ -105,7 +77,7 @@ def _check_fit(weights: Mapping[str, Tensor], module: nn.Module, where: str) -> 
     unexpected = [name for name in weights if name not in expected]
     if missing or unexpected:
         pairs = (("lacks", missing), ("unexpectedly has", unexpected))
-        parts = [f"{what} {_few(names)}" for what, names in pairs if names]
+        parts = [f"{what} {few(map(repr, names))}" for what, names in pairs if names]
         raise InputRefusedError(f"{where}: does not fit the module that its builder makes: it {' and '.join(parts)}")
     for name, tensor in expected.items():
         given = weights[name]
@@ -123,8 +95,3 @@ def _family(tensor: Tensor) -> str:
 
 def _described(tensor: Tensor) -> str:
     return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
-
-
-def _few(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name[:100]) for name in names[:5])
-    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
