@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import auditkit
 from auditkit.models.worker.clearing import remove_tree
 from auditkit.models.worker.homes import PREFIX, sweep
 
@@ -86,3 +88,18 @@ def test_however_deep_and_closed_a_tree_is_it_goes_and_nothing_else(tmp_path: Pa
     (tmp_path / "link").symlink_to(victim)
     remove_tree(tmp_path / "link")
     assert (victim / "kept").is_dir()
+
+
+def test_the_child_runs_the_auditkit_of_its_parent(tmp_path):
+    """A checkout beside an installed auditkit: both processes run the checkout."""
+    copy = tmp_path / "checkout"
+    package = Path(auditkit.__file__).parent
+    shutil.copytree(package, copy / "auditkit", ignore=shutil.ignore_patterns("__pycache__"))
+    script = (
+        "import json, subprocess, sys\n"
+        "from auditkit.models.worker.limits import import_paths\n"
+        "code = 'import json, sys; sys.path[:] = json.loads(sys.argv[1]); import auditkit; print(auditkit.__file__)'\n"
+        "subprocess.run([sys.executable, '-I', '-c', code, json.dumps(import_paths())], check=True)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=copy, capture_output=True, text=True, check=True)
+    assert Path(done.stdout.strip()) == copy / "auditkit" / "__init__.py"

@@ -42,11 +42,18 @@ def scrubbed_environment(source: Mapping[str, str], home: str) -> dict[str, str]
 
 
 def import_paths() -> list[str]:
-    """Where the child imports from: the parent's absolute paths, and auditkit's own, never the working directory."""
+    """Where the child imports from: the parent's absolute paths, and auditkit's own, never the working directory.
+
+    Its own comes before installed packages, so that the child runs the auditkit that its parent runs, not another one
+    that is installed, too.
+    """
     own = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
     here = os.getcwd()
     paths = [p for p in sys.path if os.path.isabs(p) and (p != here or p in site.getsitepackages())]
-    return [*paths, own] if own not in paths else paths
+    if own not in paths:
+        installed = [index for index, path in enumerate(paths) if path in site.getsitepackages()]
+        paths.insert(min(installed, default=len(paths)), own)
+    return paths
 
 
 def apply_at_start() -> None:
