@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from auditkit.cli.signals import Terminated, heeded
+from auditkit.cli.signals import Stop, Terminated, heeded
 from auditkit.core.errors import AuditkitError
 from auditkit.core.files import TEMPORARY_PREFIX
 from auditkit.core.version import __version__
@@ -96,18 +96,34 @@ def main(argv: Sequence[str], *, last: bool = False) -> int:
     `last`: the process ends with this; signals are no longer heeded afterwards.
     """
     try:
-        with heeded(last=last):
-            return _answer(argv)
+        with heeded(last=last) as stop:
+            return _answer(argv, stop)
     except KeyboardInterrupt:  # between the last line of the work and the end of its guard
         return 130
     except Terminated:
         return 143
 
 
-def _answer(argv: Sequence[str]) -> int:
-    verbose = "-v" in argv[:2] or "--verbose" in argv[:2]
+def _answer(argv: Sequence[str], stop: Stop) -> int:
     try:
         result = cli.main(args=list(argv), prog_name="auditkit", standalone_mode=False)
+    except BaseException as error:  # noqa: BLE001 - the last line of defence: no traceback for users
+        if stop.code is not None:
+            return _stopped(stop.code)
+        return _explained(error, argv)
+    return result if isinstance(result, int) else 0
+
+
+def _stopped(code: int) -> int:
+    what = "interrupted" if code == 130 else "terminated"
+    return _say(f"{what}; what was finished is kept, --resume goes on with it", code)
+
+
+def _explained(error: BaseException, argv: Sequence[str]) -> int:
+    """Say what went wrong; returns the exit code for it."""
+    verbose = "-v" in argv[:2] or "--verbose" in argv[:2]
+    try:
+        raise error
     except click.ClickException as error:
         with contextlib.suppress(OSError):
             error.show()
@@ -116,9 +132,9 @@ def _answer(argv: Sequence[str]) -> int:
         # Click's answer to a pipe that closed: nothing is lost where a help page was printed, all may be elsewhere.
         return 0 if {"-h", "--help", "--version"} & set(argv) or not argv else 3
     except (click.Abort, KeyboardInterrupt):
-        return _say("interrupted; what was finished is kept, --resume goes on with it", 130)
+        return _stopped(130)
     except Terminated:
-        return _say("terminated; what was finished is kept, --resume goes on with it", 143)
+        return _stopped(143)
     except AuditkitError as error:
         return _say(str(error), error.exit_code)
     except MemoryError:
@@ -131,7 +147,6 @@ def _answer(argv: Sequence[str]) -> int:
 
             traceback.print_exc()
         return _say(f"internal error, please report it: {type(error).__name__}: {error} (--verbose shows where)", 3)
-    return result if isinstance(result, int) else 0
 
 
 def _say(message: str, code: int) -> int:

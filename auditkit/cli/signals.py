@@ -21,37 +21,43 @@ class Terminated(BaseException):
     """SIGTERM or SIGHUP arrived."""
 
 
-class _Stop:
-    """What was asked of this process so far."""
+class Stop:
+    """What was asked of this process so far: `code` is that of the first signal, once there was one.
+
+    What a signal raises may come out as another exception: compiled code that calls back into Python wraps what is
+    raised there. `code` says then what it was.
+    """
 
     def __init__(self) -> None:
-        self._first: float | None = None
+        self.code: int | None = None
+        self._first = 0.0
 
     def heed(self, number: int, frame: FrameType | None) -> None:
         """Raise at the first signal. At one that comes while that is still being seen to, and no echo of it, leave:
         whatever stands on the disk is whole at any moment, and a worker ends when its parent has gone."""
         now = time.monotonic()
-        if self._first is None:
-            self._first = now
+        code = _CODES[signal.Signals(number)]
+        if self.code is None:
+            self.code, self._first = code, now
             raise KeyboardInterrupt if number == signal.SIGINT else Terminated
         if now - self._first > BOUNCE:
-            os._exit(_CODES[signal.Signals(number)])
+            os._exit(code)
 
 
 @contextlib.contextmanager
-def heeded(*, last: bool) -> Iterator[None]:
+def heeded(*, last: bool) -> Iterator[Stop]:
     """Inside, signals raise `KeyboardInterrupt` or `Terminated`, once. What was ignored (`nohup`) stays ignored.
 
     Afterwards they do what they did before; with `last`, nothing: the process is about to end, with its answer given.
     """
+    stop = Stop()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield stop
         return
-    stop = _Stop()
     numbers = [number for number in _CODES if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, stop.heed) for number in numbers}
     try:
-        yield
+        yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_IGN if last else handler or signal.SIG_DFL)

@@ -15,10 +15,13 @@ TEMPORARY_PREFIX = ".auditkit-tmp-"
 
 
 def _temporary(directory: Path) -> str:
-    """The name of a new empty file in `directory`, with the rights that the user's umask gives to any file."""
-    name = os.path.join(directory, f"{TEMPORARY_PREFIX}{uuid.uuid4().hex[:16]}")
+    """A name for a file in `directory` that nobody has."""
+    return os.path.join(directory, f"{TEMPORARY_PREFIX}{uuid.uuid4().hex[:16]}")
+
+
+def _make(name: str) -> None:
+    """Make an empty file, with the rights that the user's umask gives to any file."""
     os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666))
-    return name
 
 
 def _sync_file(name: str) -> None:
@@ -38,6 +41,7 @@ def _replacing(path: Path) -> Iterator[str]:
     """The name of a temporary file beside `path`; on leaving it is synced and renamed, or removed on an error."""
     name = _temporary(path.parent)
     try:
+        _make(name)
         yield name
         _sync_file(name)
         os.replace(name, path)
@@ -87,6 +91,7 @@ def write_together(directory: Path, contents: Mapping[str, bytes]) -> None:
     try:
         for name, content in contents.items():
             staged[name] = _temporary(directory)
+            _make(staged[name])
             Path(staged[name]).write_bytes(content)
             _sync_file(staged[name])
         for name, temporary in staged.items():

@@ -57,6 +57,15 @@ def _parse(line: bytes, sequence: int, previous: str) -> Entry | None:
     return Entry(sequence, str(record.get("event")), record, hashlib.sha256(line).hexdigest())
 
 
+@dataclass(frozen=True)
+class _Head:
+    """How far a journal goes: lines, bytes, and the digest of the last line."""
+
+    lines: int
+    size: int
+    digest: str
+
+
 class Journal:
     """Appends to a journal file; what a kill tore off is cut away first. A link in its place is not followed.
 
@@ -70,14 +79,14 @@ class Journal:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         self._descriptor: int | None = os.open(path, flags, 0o666)
         try:
-            self.entries, self._size = read_journal(path)
-            if os.fstat(self._descriptor).st_size != self._size:
+            self.entries, size = read_journal(path)
+            self._head = _Head(len(self.entries), size, self.entries[-1].digest if self.entries else GENESIS)
+            if os.fstat(self._descriptor).st_size != size:
                 self._keep_altered()
                 self._cut()
         except BaseException:
             self.close()
             raise
-        self._previous = self.entries[-1].digest if self.entries else GENESIS
 
     def record(self, event: str, **fields: Any) -> None:
         """Append one line and make it survive a power failure.
@@ -88,16 +97,18 @@ class Journal:
         if self._descriptor is None:
             raise ValueError("the journal is closed")
         self._require_place(self._descriptor)
+        head = self._head
         record = {
-            "sequence": len(self.entries),
+            "sequence": head.lines,
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "event": event,
             **fields,
-            "previous": self._previous,
+            "previous": head.digest,
         }
         line = (json.dumps(record, ensure_ascii=True, default=str) + "\n").encode()
-        if os.fstat(self._descriptor).st_size != self._size:
-            self._cut()  # an interrupted write of ours
+        if os.fstat(self._descriptor).st_size != head.size:
+            self._cut()  # a line of ours whose writing was interrupted
+        del self.entries[head.lines :]
         try:
             _write_all(self._descriptor, line)
             os.fsync(self._descriptor)
@@ -105,9 +116,10 @@ class Journal:
             with contextlib.suppress(OSError):
                 self._cut()
             raise
-        self._size += len(line)
-        self._previous = hashlib.sha256(line).hexdigest()
-        self.entries.append(Entry(record["sequence"], event, record, self._previous))
+        digest = hashlib.sha256(line).hexdigest()
+        self.entries.append(Entry(head.lines, event, record, digest))
+        # In one step: a signal that interrupts this method leaves the line counted, or not there.
+        self._head = _Head(head.lines + 1, head.size + len(line), digest)
 
     def close(self) -> None:
         """Close the file; safe to call twice."""
@@ -117,12 +129,12 @@ class Journal:
 
     def _cut(self) -> None:
         assert self._descriptor is not None
-        os.ftruncate(self._descriptor, self._size)
+        os.ftruncate(self._descriptor, self._head.size)
 
     def _keep_altered(self) -> None:
         """Keep a journal in which more than a torn last line is wrong: somebody may want to know what it said."""
         content = self.path.read_bytes()
-        if b"\n" in content[self._size :]:
+        if b"\n" in content[self._head.size :]:
             write_bytes(self.path.with_name(f"superseded-{self.path.name}"), content)
 
     def _require_place(self, descriptor: int) -> None:
