@@ -7,6 +7,7 @@ import time
 import pytest
 
 from auditkit.cli.main import cli, main
+from auditkit.cli.signals import Terminated
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
@@ -17,7 +18,7 @@ def test_a_signal_that_compiled_code_wraps(monkeypatch, capsys, number, code):
         try:
             os.kill(os.getpid(), number)
             time.sleep(5)
-        except BaseException:
+        except (KeyboardInterrupt, Terminated):
             raise ValueError("the callback failed") from None
 
     monkeypatch.setattr(cli, "main", work)
